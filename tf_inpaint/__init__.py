@@ -1,0 +1,27 @@
+"""Fill in what is missing from an image with a generative adversarial network.
+
+The public names are imported when they are first used, so that `import tf_inpaint` costs nothing and the
+commands can answer `--help` before TensorFlow is loaded.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "GAN": "tf_inpaint.gan.model",
+    "Generator": "tf_inpaint.gan.networks",
+    "Discriminator": "tf_inpaint.gan.networks",
+    "TrainConfig": "tf_inpaint.config",
+    "CompleteConfig": "tf_inpaint.config",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_EXPORTS])

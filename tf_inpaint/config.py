@@ -1,0 +1,131 @@
+"""What every command needs to know: one frozen dataclass each, and the rules between its settings.
+
+Library functions never see a config: a command's `run` takes it apart into plain arguments.
+"""
+
+import dataclasses
+import re
+
+from tf_inpaint.flags import setting, validate
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """What `train` needs to know; a run directory keeps it as `config.json` and `config.flags`."""
+
+    run_dir: str = setting("", "directory to write, or to continue; empty: runs/NAME after the data set")
+    dataset: str = setting("digits", "training images: digits, tfds:NAME, folder:DIR or npz:FILE")
+    data_dir: str = setting("", "where TensorFlow Datasets keeps its files; empty: its own default")
+    crop: int = setting(0, "side of the centre crop made before resizing; 0: the shorter side", minimum=0)
+    image_size: int = setting(28, "side of the images learnt, in pixels", choices=(28, 32, 64, 128))
+    channels: int = setting(1, "1 for gray, 3 for colour", choices=(1, 3))
+    width: int = setting(32, "channels of the layer next to the image; deeper ones have multiples", minimum=1)
+    latent_size: int = setting(100, "entries of z", minimum=1)
+    loss: str = setting("non_saturating", "generator's loss", choices=("non_saturating", "minimax"))
+    steps: int = setting(4250, "training steps in all", minimum=1)
+    batch_size: int = setting(64, "images in a step; batch normalisation needs two", minimum=2)
+    learning_rate: float = setting(2e-4, "Adam's step size, of both networks", above=0)
+    beta_1: float = setting(0.5, "Adam's decay of the mean gradient, of both networks", minimum=0, below=1)
+    discriminator_steps: int = setting(1, "discriminator updates in a step", minimum=1)
+    generator_steps: int = setting(1, "generator updates in a step", minimum=1)
+    reuse_generated: bool = setting(
+        False, "both updates see one generated batch: faster, but no fresh z for G"
+    )
+    label_smoothing: float = setting(0.0, "real images' target is 1 minus this", minimum=0, below=0.5)
+    ema_decay: float = setting(0.999, "decay of the averaged generator, the one used", minimum=0, below=1)
+    mixed_precision: str = setting(
+        "float32", "number format of the layers", choices=("float32", "mixed_float16", "mixed_bfloat16")
+    )
+    jit_compile: bool = setting(False, "compile the step with XLA; slower on a CPU")
+    log_every: int = setting(50, "steps between rows of metrics.csv", minimum=1)
+    sample_every: int = setting(250, "steps between sample grids", minimum=1)
+    checkpoint_every: int = setting(500, "steps between checkpoints", minimum=1)
+    keep_checkpoints: int = setting(3, "how many of the newest checkpoints to keep", minimum=1)
+    seed: int = setting(0, "fixes the weights, z and the data order", minimum=0, below=2**31)
+    deterministic: bool = setting(False, "bit-identical from run to run on one machine; slower")
+
+    def __post_init__(self) -> None:
+        validate(self)
+        source, _, place = self.dataset.partition(":")
+        if self.dataset != "digits" and (source not in ("tfds", "folder", "npz") or not place):
+            raise ValueError(
+                f"--dataset must be digits, tfds:NAME, folder:DIR or npz:FILE; received {self.dataset!r}; "
+                f"for a folder of images pass --dataset=folder:DIR"
+            )
+        if self.data_dir and source != "tfds":
+            raise ValueError(
+                f"--data_dir must go with --dataset=tfds:NAME; received {self.data_dir!r} with "
+                f"--dataset={self.dataset}; leave it out"
+            )
+        if self.reuse_generated and self.generator_steps != 1:
+            raise ValueError(
+                f"--reuse_generated must go with --generator_steps=1, for there is one batch to reuse; "
+                f"received --generator_steps={self.generator_steps}; drop one of the two"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class CompleteConfig:
+    """What `complete` needs to know; everything about the networks comes from the run."""
+
+    images: tuple[str, ...] = setting(
+        (), "image files or folders; none: held-out images of the run's own data", positional=True
+    )
+    run_dir: str = setting("", "run made by train; empty: the newest under runs/")
+    out_dir: str = setting("", "directory to write; empty: RUN/completions")
+    count: int = setting(16, "held-out images to complete when no image is given", minimum=1)
+    mask: str = setting("center", "a mask's name, a file (white = known), or a folder matched by file stem")
+    invert_mask: bool = setting(False, "for mask files that draw the hole white")
+    mask_scale: float | None = setting(
+        None, "size of the hole: share of the side, or of the pixels; none: the mask's own", above=0, below=1
+    )
+    steps: int = setting(500, "search steps", minimum=1)
+    solver: str = setting("adam", "what moves z", choices=("adam",))
+    learning_rate: float = setting(0.03, "the solver's step size", above=0)
+    restarts: int = setting(1, "searches of each image, of which the best is kept", minimum=1)
+    contextual: str = setting("l1", "distance on the known pixels", choices=("l1", "weighted_l1"))
+    prior: str = setting("saturating", "log(1 - D), or -log D", choices=("saturating", "non_saturating"))
+    prior_weight: float = setting(0.1, "weight of the prior in the energy", minimum=0)
+    latent_constraint: str = setting("clip", "what keeps z inside [-1, 1]", choices=("clip", "none"))
+    start: str = setting("best", "z to start from: the best of several, or any", choices=("best", "random"))
+    start_draws: int = setting(64, "z drawn for each image; the best by energy start the search", minimum=1)
+    blend: str = setting("paste", "how the hole joins the known pixels", choices=("paste", "poisson"))
+    block_size: int = setting(
+        8, "searches run together; rounding, and so the answer, depends on it", minimum=1
+    )
+    details: int = setting(8, "images whose intermediate pictures are written too", minimum=0)
+    seed: int = setting(0, "fixes the masks and the search", minimum=0, below=2**31)
+    overwrite: bool = setting(False, "replace what is in out_dir")
+    shard: str = setting("0/1", "i/n: this is machine i of n, 0 <= i < n")
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.images and self.count != type(self).count:
+            raise ValueError(
+                f"--count must go without images, for all that are given are completed; received "
+                f"--count={self.count} with {self.images[0]!r}; drop one of the two"
+            )
+        if self.start == "best" and self.start_draws < self.restarts:
+            raise ValueError(
+                f"--start_draws must be at least --restarts, for every restart takes one; received "
+                f"{self.start_draws} and {self.restarts}; pass --start_draws={self.restarts} or more"
+            )
+        shard = re.fullmatch(r"([0-9]+)/([0-9]+)", self.shard)
+        if not shard or int(shard[1]) >= int(shard[2]):
+            raise ValueError(
+                f"--shard must be i/n with 0 <= i < n; received {self.shard!r}; "
+                f"of two machines one takes --shard=0/2 and the other --shard=1/2"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class StoryConfig:
+    """What `python -m tf_inpaint`, the whole story on the embedded digits, needs to know."""
+
+    run_dir: str = setting("runs/digits", "directory to write, or to continue")
+    steps: int = setting(4250, "training steps", minimum=1)
+    count: int = setting(64, "held-out digits to complete", minimum=1)
+    seed: int = setting(0, "fixes everything that is drawn", minimum=0, below=2**31)
+
+    def __post_init__(self) -> None:
+        validate(self)
