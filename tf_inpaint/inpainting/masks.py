@@ -1,0 +1,220 @@
+"""What is known of an image and what is hole: `known`, float32 `[H, W, 1]`, 1 = the pixel is given, 0 = hole.
+
+NumPy only, so that a client without TensorFlow makes the same masks. A mask is a pure function of its name,
+size, scale and seed.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+Seed = int | tuple[int, ...]
+Hole = Callable[[int, int, float, np.random.Generator], np.ndarray]
+"""`hole(height, width, scale, random)` gives a bool `[H, W]`, True in the hole."""
+
+
+def make(name: str, height: int, width: int, seed: Seed, scale: float | None = None) -> np.ndarray:
+    """The mask called `name`.
+
+    | name | the hole | scale (default) |
+    |---|---|---|
+    | center, box | a rectangle, in the middle or anywhere | its side as share of the image's (0.5) |
+    | left, right, top, bottom | everything on that side | share of the side (0.5) |
+    | random | single pixels | share of the pixels (0.8) |
+    | pattern | smooth blobs (Pathak et al. 2016) | share of the pixels (0.25) |
+    | strokes | free-form brush strokes (Yu et al. 2019) | share of the pixels (0.25) |
+    | grid | all but every n-th pixel both ways, n = 1 / (1 - scale) | (0.75: every 4th is known) |
+    | lowres | everything: known are only the averages of n x n boxes | see `low_resolution_factor` (0.75) |
+    | full, empty | nothing (all known), everything (all hole) | not used |
+
+    All but full, empty and lowres have at least one known pixel and one hole pixel.
+
+    Args:
+        name: one of `NAMES`.
+        height, width: in pixels, at least 2.
+        seed: an int or several, at least 0, e.g. one for the run and one for the image.
+        scale: how large the hole is, in (0, 1); None takes the default.
+
+    Returns:
+        `known`, `[height, width, 1]` float32.
+
+    Raises:
+        ValueError: unknown name, scale outside (0, 1), or a side below 2 pixels.
+    """
+    if name not in NAMES:
+        raise ValueError(f"mask must be one of {', '.join(NAMES)}; received {name!r}; choose one of these.")
+    if min(height, width) < 2:
+        raise ValueError(
+            f"A mask needs height and width of at least 2; received {height} x {width}; use a larger image."
+        )
+    hole, default = NAMES[name]
+    hidden = hole(height, width, _check(default if scale is None else scale), np.random.default_rng(seed))
+    return np.where(hidden, 0, 1).astype(np.float32)[:, :, None]
+
+
+def low_resolution_factor(scale: float | None = None) -> int:
+    """The box side n = 1 / (1 - scale) of the mask `lowres`, rounded and at least 2: 0.75 gives 4.
+
+    Args:
+        scale: in (0, 1); None takes the default of `lowres`.
+
+    Raises:
+        ValueError: scale outside (0, 1).
+    """
+    return _spacing(_check(NAMES["lowres"][1] if scale is None else scale))
+
+
+def from_picture(picture: np.ndarray, invert: bool = False) -> np.ndarray:
+    """The mask that a picture shows: white, a luma (ITU-R 601) of 128 or more, is known.
+
+    Args:
+        picture: uint8 `[H, W, 1]` or `[H, W, 3]`.
+        invert: white is the hole instead, as much of the world draws it.
+
+    Returns:
+        `known`, `[H, W, 1]` float32.
+
+    Raises:
+        ValueError: another shape or dtype.
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (1, 3):
+        raise ValueError(
+            "A mask picture must be uint8 [H, W, 1] or [H, W, 3]; "
+            f"received {picture.dtype} {list(picture.shape)}; convert it first."
+        )
+    # Integers, since 0.299 + 0.587 + 0.114 falls short of 1 in floating point and gray 128 would be black.
+    luma = picture.astype(np.int32) @ ([1000] if picture.shape[2] == 1 else [299, 587, 114])
+    return ((luma >= 128_000) != invert).astype(np.float32)[:, :, None]
+
+
+def hole_share(known: np.ndarray) -> float:
+    """The share of hole pixels, in [0, 1]."""
+    return float(np.mean(known == 0))
+
+
+def _check(scale: float) -> float:
+    if not 0 < scale < 1:
+        raise ValueError(f"mask scale must be above 0 and below 1; received {scale}; choose e.g. 0.5.")
+    return scale
+
+
+def _count(share: float, size: int) -> int:
+    return int(np.clip(round(share * size), 1, size - 1))
+
+
+def _spacing(scale: float) -> int:
+    return max(2, round(1 / (1 - scale)))
+
+
+def _rectangle(height: int, width: int, top: int, left: int, rows: int, columns: int) -> np.ndarray:
+    hole = np.zeros((height, width), bool)
+    hole[top : top + rows, left : left + columns] = True
+    return hole
+
+
+def _center(height, width, scale, random):
+    rows, columns = _count(scale, height), _count(scale, width)
+    return _rectangle(height, width, (height - rows) // 2, (width - columns) // 2, rows, columns)
+
+
+def _box(height, width, scale, random):
+    rows, columns = _count(scale, height), _count(scale, width)
+    top, left = random.integers(height - rows + 1), random.integers(width - columns + 1)
+    return _rectangle(height, width, top, left, rows, columns)
+
+
+def _left(height, width, scale, random):
+    return _rectangle(height, width, 0, 0, height, _count(scale, width))
+
+
+def _right(height, width, scale, random):
+    return _left(height, width, scale, random)[:, ::-1]
+
+
+def _top(height, width, scale, random):
+    return _rectangle(height, width, 0, 0, _count(scale, height), width)
+
+
+def _bottom(height, width, scale, random):
+    return _top(height, width, scale, random)[::-1]
+
+
+def _lowest(field: np.ndarray, share: float) -> np.ndarray:
+    hole = np.zeros(field.size, bool)
+    hole[np.argsort(field, axis=None, kind="stable")[: _count(share, field.size)]] = True
+    return hole.reshape(field.shape)
+
+
+def _random(height, width, scale, random):
+    return _lowest(random.random((height, width)), scale)
+
+
+def _pattern(height, width, scale, random, cells=8):
+    """Noise of `cells` x `cells`, upsampled and cut at its quantile."""
+
+    def upsampling(size):
+        # Keys' cubic kernel. A neighbour beyond the border counts as 0, the noise's mean.
+        distance = np.abs(np.linspace(0, cells - 1, size)[:, None] - np.arange(cells))
+        near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+        far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+        return np.where(distance < 1, near, np.where(distance < 2, far, 0))
+
+    return _lowest(upsampling(height) @ random.standard_normal((cells, cells)) @ upsampling(width).T, scale)
+
+
+def _strokes(height, width, scale, random):
+    """Zigzags of a round brush, after Yu et al. 2019; the last one stops where the share is reached."""
+    pixels = np.indices((height, width)).reshape(2, -1).T
+    hole = np.zeros(height * width, bool)
+    missing = _count(scale, height * width)
+    side, corner = min(height, width), np.array([height - 1, width - 1])
+    while missing:
+        start = random.uniform(0, corner)
+        # A radius above sqrt(1/2) reaches a pixel from anywhere.
+        radius = max(0.75, side * random.uniform(0.02, 0.08))
+        angle = random.uniform(0, 2 * np.pi)
+        for _ in range(random.integers(2, 7)):
+            # Turning back by up to 36 degrees from the straight reverse gives the zigzag.
+            angle += np.pi + random.uniform(-0.2, 0.2) * np.pi
+            length = side * random.uniform(0.1, 0.4)
+            end = np.clip(start + length * np.array([np.sin(angle), np.cos(angle)]), 0, corner)
+            step = end - start
+            along = np.clip((pixels - start) @ step / max(step @ step, 1e-9), 0, 1)
+            away = np.linalg.norm(pixels - start - along[:, None] * step, axis=1)
+            painted = np.flatnonzero((away <= radius) & ~hole)
+            painted = painted[np.argsort(along[painted], kind="stable")][:missing]
+            hole[painted] = True
+            missing -= len(painted)
+            start = end
+    return hole.reshape(height, width)
+
+
+def _grid(height, width, scale, random):
+    hole = np.ones((height, width), bool)
+    hole[:: _spacing(scale), :: _spacing(scale)] = False
+    return hole
+
+
+def _full(height, width, scale, random):
+    return np.zeros((height, width), bool)
+
+
+def _empty(height, width, scale, random):
+    return np.ones((height, width), bool)
+
+
+NAMES: dict[str, tuple[Hole, float]] = {
+    "center": (_center, 0.5),
+    "left": (_left, 0.5),
+    "right": (_right, 0.5),
+    "top": (_top, 0.5),
+    "bottom": (_bottom, 0.5),
+    "random": (_random, 0.8),
+    "pattern": (_pattern, 0.25),
+    "grid": (_grid, 0.75),
+    "lowres": (_empty, 0.75),
+    "strokes": (_strokes, 0.25),
+    "box": (_box, 0.5),
+    "full": (_full, 0.5),
+    "empty": (_empty, 0.5),
+}
