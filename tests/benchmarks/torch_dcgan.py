@@ -1,0 +1,82 @@
+"""The plain PyTorch DCGAN that the benchmarks compare with: same layers, widths, losses and latents as ours."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+def initialise(module):
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    return module
+
+
+def stage_channels(image_size, width):
+    stages = {28: 2, 32: 3, 64: 4, 128: 5}[image_size]
+    return [width * min(2**stage, 8) for stage in range(stages)]
+
+
+def batch_norm(channels):
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)
+
+
+def generator(image_size, channels, width, latent_size=100):
+    widths = stage_channels(image_size, width)[::-1]
+    size = image_size >> len(widths)
+    layers = [
+        nn.Linear(latent_size, size * size * widths[0], bias=False),
+        nn.Unflatten(1, (widths[0], size, size)),
+        batch_norm(widths[0]),
+        nn.ReLU(inplace=True),
+    ]
+    for before, after in zip(widths, widths[1:]):
+        layers += [
+            nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
+            batch_norm(after),
+            nn.ReLU(inplace=True),
+        ]
+    layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
+    return nn.Sequential(*layers).apply(initialise).to(memory_format=torch.channels_last)
+
+
+def discriminator(image_size, channels, width):
+    widths = stage_channels(image_size, width)
+    layers = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+    for before, after in zip(widths, widths[1:]):
+        layers += [
+            nn.Conv2d(before, after, 4, 2, 1, bias=False),
+            batch_norm(after),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
+    size = image_size >> len(widths)
+    layers += [nn.Flatten(), nn.Linear(size * size * widths[-1], 1)]
+    return nn.Sequential(*layers).apply(initialise).to(memory_format=torch.channels_last)
+
+
+class Trainer:
+    """One training step as in PyTorch's own DCGAN example, with fresh z for the generator's update unless reused."""
+
+    def __init__(self, image_size, channels, width, reuse_generated):
+        self.generator = generator(image_size, channels, width)
+        self.discriminator = discriminator(image_size, channels, width)
+        self.reuse_generated = reuse_generated
+        self.optimizers = [
+            torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
+            for network in (self.discriminator, self.generator)
+        ]
+
+    def step(self, images):
+        discriminator_optimizer, generator_optimizer = self.optimizers
+        generated = self.generator(torch.rand(len(images), 100) * 2 - 1)
+        discriminator_optimizer.zero_grad()
+        loss = functional.softplus(-self.discriminator(images)).mean()
+        loss = loss + functional.softplus(self.discriminator(generated.detach())).mean()
+        loss.backward()
+        discriminator_optimizer.step()
+        if not self.reuse_generated:
+            generated = self.generator(torch.rand(len(images), 100) * 2 - 1)
+        generator_optimizer.zero_grad()
+        self.discriminator.requires_grad_(False)
+        functional.softplus(-self.discriminator(generated)).mean().backward()
+        self.discriminator.requires_grad_(True)
+        generator_optimizer.step()

@@ -1,0 +1,224 @@
+"""What a command works on: images with their names, and the mask of each.
+
+Files given on the command line, or held-out images of the run's own data. An image is known by a key, its path
+relative to the folder that was given, from which its seed is made: the same wherever it stands in the list.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_inpaint import images
+from tf_inpaint.data.sources import Source
+from tf_inpaint.inpainting import masks
+
+
+GRAY = np.uint8(127)
+"""Painted over what is hidden."""
+
+
+class Input(NamedTuple):
+    """One image to work on."""
+
+    key: str
+    """Known by this in results; fixes its seed."""
+    stem: str
+    """What its output is called, unlike any other's."""
+    read: Callable[[], np.ndarray]
+    """Gives uint8 `[H, W, 1 or 3]`; raises ValueError or OSError with a sentence."""
+
+    def seeds(self, seed: int) -> tuple[int, int]:
+        return seed, zlib.crc32(self.key.encode())
+
+
+class Example(NamedTuple):
+    """One image at the network's size, uint8 `[S, S, C]`, and what is known of it."""
+
+    input: Input
+    original: np.ndarray
+    masked: np.ndarray
+    """What is given: the original with gray in the hole, or its box averages."""
+    known: np.ndarray
+    """`[S, S, 1]` float32."""
+
+
+def held_out(source: Source, count: int) -> list[Input]:
+    """`count` images of a held-out split (all, if it has fewer), evenly spaced: data sets are often sorted."""
+    indices = np.linspace(0, source.size - 1, min(count, source.size)).astype(int)
+
+    def reader(index):
+        def read():
+            picture = source.read(np.array([index]))[0]
+            if source.name(index) in source.unreadable:
+                raise ValueError(source.unreadable[source.name(index)])
+            return picture
+
+        return read
+
+    keys = [source.name(index) for index in indices]
+    return [Input(*pair, reader(index)) for *pair, index in zip(keys, stems(keys), indices, strict=True)]
+
+
+def files(paths: Sequence[str], leave_out: Path) -> list[Input]:
+    """The image files among `paths` and in the folders among them, each once; none from below `leave_out`.
+
+    A path that does not exist is listed too: its `read` says so.
+    """
+    found: dict[Path, str] = {}
+    for path in map(Path, paths):
+        keys = images.list_files(path) if path.is_dir() else [path.name]
+        for key in keys:
+            place = (path / key if path.is_dir() else path).resolve()
+            if not place.is_relative_to(leave_out.resolve()):
+                found.setdefault(place, key)
+    keys = list(found.values())
+
+    def reader(place):
+        return lambda: images.read(place)
+
+    return [
+        Input(key, stem, reader(place)) for key, stem, place in zip(keys, stems(keys), found, strict=True)
+    ]
+
+
+RESERVED = {"sheet", "search", "details", "completions", "latents", "config"}
+
+
+def stems(keys: Sequence[str]) -> list[str]:
+    """A file name without suffix for each key: its stem, with as much of its path as tells it from the others.
+
+    >>> stems(["a.jpg", "b.jpg", "x/b.jpg", "a.png"])
+    ['a_jpg', 'b', 'x_b', 'a_png']
+    """
+
+    def spellings(key):
+        path = Path(key)
+        whole = "_".join(path.with_suffix("").parts)
+        return [path.stem, whole, f"{whole}_{path.suffix[1:]}"]
+
+    # A file system may take "A.png" and "a.png" for one.
+    levels = [
+        [spelling.casefold() for spelling in level] for level in zip(*map(spellings, keys), strict=True)
+    ]
+    result: list[str] = []
+    taken = Counter(RESERVED)
+    counts = [Counter(level) for level in levels]
+    for index, key in enumerate(keys):
+        choices = spellings(key)
+        stem = next(
+            (
+                choice
+                for choice, level, count in zip(choices, levels, counts, strict=True)
+                if count[level[index]] == 1 and not taken[level[index]]
+            ),
+            f"{choices[-1]}_{index}",
+        )
+        taken[stem.casefold()] += 1
+        result.append(stem)
+    return result
+
+
+class Masks:
+    """The masks of a job: of one name, one file, or a folder with a file for each image's stem.
+
+    Args:
+        mask: a name of `masks.NAMES`, a file or a folder. White is known.
+        size: S, of the network's images.
+        channels: C, of the network's images.
+        crop: of the centre of an image, before it is resized.
+        seed: of masks that are drawn.
+        scale: how large the hole is, for a name.
+        invert: in a file, white is the hole.
+
+    Raises:
+        ValueError, FileNotFoundError: no such name, file or folder, or a file that is no picture.
+    """
+
+    def __init__(
+        self, mask: str, size: int, channels: int, crop: int, seed: int, scale: float | None, invert: bool
+    ):
+        self.mask = mask
+        self.size = size
+        self.channels = channels
+        self.seed = seed
+        self.scale = scale
+        self.invert = invert
+        self.crop = crop
+        self.low_resolution_factor = None
+        self.file, self.folder = None, None
+        path = Path(mask)
+        if mask in masks.NAMES:
+            if mask == "lowres":
+                self.low_resolution_factor = factor = masks.low_resolution_factor(scale)
+                if size % factor:
+                    raise ValueError(
+                        f"--mask_scale must give boxes that divide the image; received boxes of {factor} for {size} "
+                        f"pixels; 0.5 gives boxes of 2 and 0.75 of 4."
+                    )
+        elif path.is_dir():
+            self.folder = {Path(name).stem: path / name for name in images.list_files(path)}
+        elif path.exists():
+            self.file = masks.from_picture(images.read(path), invert)
+        else:
+            raise FileNotFoundError(
+                f"--mask must be one of {', '.join(masks.NAMES)}, a file or a folder; received {mask!r}; "
+                "choose one of these or check the path."
+            )
+
+    def named(self, key: str) -> str:
+        """What the results call the mask of this image."""
+        return str(self.in_folder(key)) if self.folder is not None else self.mask
+
+    def example(self, item: Input) -> Example:
+        """The image read, masked and brought to the network's size.
+
+        Raises:
+            ValueError, OSError: it or its mask cannot be read, or the mask has another size.
+        """
+        picture = item.read()
+        original = images.fit(picture, self.size, self.channels, self.crop)
+        if self.low_resolution_factor:
+            known = masks.make(self.mask, self.size, self.size, 0)
+            return Example(item, original, box_averages(original, self.low_resolution_factor), known)
+        known = self.file
+        if self.mask in masks.NAMES:
+            known = masks.make(self.mask, self.size, self.size, item.seeds(self.seed), self.scale)
+        elif self.folder is not None:
+            known = masks.from_picture(images.read(self.in_folder(item.key)), self.invert)
+        if known.shape[:2] == (self.size, self.size):
+            return Example(item, original, np.where(known > 0, original, GRAY), known)
+        if known.shape[:2] != picture.shape[:2]:
+            raise ValueError(
+                f"A mask must have its image's size or the network's, {self.size} x {self.size}; {item.key} is "
+                f"{size_of(picture)} and its mask {size_of(known)}; resize the mask."
+            )
+        # Resizing mixes neighbours: hidden pixels are painted over before it, and a pixel counts as known
+        # only if nothing hidden went into it.
+        painted = images.fit(np.where(known > 0, picture, GRAY), self.size, self.channels, self.crop)
+        known = (images.resize(images.centre(known, self.crop), self.size) > 0.999).astype(np.float32)
+        return Example(item, original, np.where(known > 0, painted, GRAY), known)
+
+    def in_folder(self, key: str) -> Path:
+        stem = Path(key).stem
+        if stem not in self.folder:
+            raise ValueError(
+                f"A mask folder must hold a file for every image; {self.mask} has none with the stem {stem!r}; add it."
+            )
+        return self.folder[stem]
+
+
+def box_averages(picture: np.ndarray, factor: int) -> np.ndarray:
+    """The picture with every `factor` x `factor` box replaced by its mean."""
+    height, width, channels = picture.shape
+    boxes = picture.reshape(height // factor, factor, width // factor, factor, channels)
+    means = np.rint(boxes.mean(axis=(1, 3), keepdims=True)).astype(np.uint8)
+    return np.broadcast_to(means, boxes.shape).reshape(picture.shape)
+
+
+def size_of(picture: np.ndarray) -> str:
+    """Width x height, as viewers write it."""
+    return f"{picture.shape[1]} x {picture.shape[0]}"
