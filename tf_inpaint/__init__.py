@@ -12,6 +12,7 @@ _EXPORTS = {
     "GAN": "tf_inpaint.gan.model",
     "Generator": "tf_inpaint.gan.networks",
     "Discriminator": "tf_inpaint.gan.networks",
+    "Inpainter": "tf_inpaint.inpainting.inpaint",
     "TrainConfig": "tf_inpaint.config",
     "CompleteConfig": "tf_inpaint.config",
 }

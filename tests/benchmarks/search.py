@@ -46,7 +46,7 @@ def pytorch(size, channels, width, images, known, z, steps):
     discriminator = torch_dcgan.discriminator(size, channels, width).eval().requires_grad_(False)
     images, known = (torch.from_numpy(array).permute(0, 3, 1, 2) for array in (images, known))
     z = torch.from_numpy(z.copy()).requires_grad_(True)
-    optimizer = torch.optim.Adam([z], lr=0.03)
+    optimizer = torch.optim.Adam([z], lr=0.1)
 
     def run():
         for _ in range(steps):
@@ -97,7 +97,7 @@ def session_loop(generator, discriminator, images, known, z, steps):
             count += 1
             mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
             scale = np.sqrt(square / (1 - 0.999**count)) + 1e-8
-            at = np.clip(at - 0.03 * mean / (1 - 0.9**count) / scale, -1, 1)
+            at = np.clip(at - 0.1 * mean / (1 - 0.9**count) / scale, -1, 1)
         state[:] = at, mean, square, count
         return at
 
@@ -105,9 +105,7 @@ def session_loop(generator, discriminator, images, known, z, steps):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--channels", type=int, default=3)
     parser.add_argument("--width", type=int, default=32)
@@ -118,9 +116,7 @@ def main():
     generator, discriminator = Generator(size, channels, width), Discriminator(size, channels, width)
     rng = np.random.default_rng(0)
     print(f"{size} px x {channels}, width {width}; milliseconds a step")
-    print(
-        "| images | ours | PyTorch | session loop | ours / PyTorch | ours / session |\n|---|---|---|---|---|---|"
-    )
+    print("| images | ours | PyTorch | session loop | ours / PyTorch | ours / session |\n|---|---|---|---|---|---|")
     for count in arguments.images:
         images = rng.uniform(-1, 1, [count, size, size, channels]).astype(np.float32)
         known = np.repeat(make("center", size, size, 0)[None], count, axis=0)
@@ -142,9 +138,7 @@ def main():
                 times.append((time.perf_counter() - start) / steps * 1e3)
             rounds.append(times)
         medians = " | ".join(f"{statistics.median(column):.1f}" for column in zip(*rounds, strict=True))
-        ratios = " | ".join(
-            f"{statistics.median(times[0] / times[other] for times in rounds):.2f}" for other in (1, 2)
-        )
+        ratios = " | ".join(f"{statistics.median(times[0] / times[other] for times in rounds):.2f}" for other in (1, 2))
         print(f"| {count} | {medians} | {ratios} |", flush=True)
 
 

@@ -1,5 +1,7 @@
 """The plain PyTorch DCGAN that the benchmarks compare with: same layers, widths, losses and latents as ours."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -29,7 +31,7 @@ def generator(image_size, channels, width, latent_size=100):
         batch_norm(widths[0]),
         nn.ReLU(inplace=True),
     ]
-    for before, after in zip(widths, widths[1:]):
+    for before, after in pairwise(widths):
         layers += [
             nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
             batch_norm(after),
@@ -42,7 +44,7 @@ def generator(image_size, channels, width, latent_size=100):
 def discriminator(image_size, channels, width):
     widths = stage_channels(image_size, width)
     layers = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-    for before, after in zip(widths, widths[1:]):
+    for before, after in pairwise(widths):
         layers += [
             nn.Conv2d(before, after, 4, 2, 1, bias=False),
             batch_norm(after),

@@ -1,0 +1,68 @@
+"""What the README tells people to type is understood, and the story it begins with can be told."""
+
+import importlib
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tf_inpaint import __main__ as story
+from tf_inpaint import images
+from tf_inpaint.config import CompleteConfig, StoryConfig, TrainConfig
+from tf_inpaint.flags import parse
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+CONFIGS = {"tf_inpaint": StoryConfig, "tf_inpaint.train": TrainConfig, "tf_inpaint.complete": CompleteConfig}
+TEXTS = [README, *(path.read_text() for path in sorted((ROOT / "configs").glob("*.flags")))]
+COMMANDS = sorted(
+    {
+        line
+        for text in TEXTS
+        for line in re.findall(r"^#? *(python -m tf_inpaint.*)$", text, flags=re.MULTILINE)
+    }
+)
+
+
+def test_readme_shows_every_command():
+    shown = {shlex.split(command)[2] for command in COMMANDS}
+    assert shown >= set(CONFIGS) - {"tf_inpaint"}
+    assert "&& python -m tf_inpaint\n" in README
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_is_understood(command, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    _, _, module, *arguments = shlex.split(command)
+    importlib.import_module(module)
+    assert isinstance(parse(CONFIGS[module], arguments), CONFIGS[module])
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)h#][^)]*)\)", README))
+def test_picture_exists(link):
+    assert images.read(ROOT / link).std() > 0
+
+
+def test_flagfiles_and_folders_that_are_named_exist():
+    for path in re.findall(r"(?:configs|tests|tf_inpaint)/[\w/]*(?:\.\w+)?", README):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.slow
+def test_story(tmp_path, capsys):
+    config = StoryConfig(run_dir=str(tmp_path / "story"), steps=3, count=3)
+    assert story.run(config) == 0
+    told = capsys.readouterr().out
+    for place in re.findall(r"^  (\S+)", told.split("Where to look:")[1], flags=re.MULTILINE):
+        assert Path(place).exists(), place
+    keys = set()
+    for mask in story.MASKS:
+        lines = (tmp_path / "story/completions" / mask / "completions.jsonl").read_text().splitlines()
+        keys.add(tuple(json.loads(line)["file"] for line in lines))
+    (shown,) = keys
+    trained = {f"digits/{index}" for index in range(5000) if index % 10}
+    assert len(shown) == 3 and not trained & set(shown)
+    assert np.ptp(images.read(tmp_path / "story/completions/center/sheet.png")) > 0
