@@ -62,3 +62,27 @@ def poisson(image, known, generated):
         for pixel, number in unknown.items():
             result[pixel] = solution[number]
     return result
+
+
+def discriminator_loss(real_logits, generated_logits, label_smoothing=0.0):
+    """Cross-entropy against the labels `1 - label_smoothing` and 0; through sigmoids: for modest logits only."""
+    total = 0.0
+    for logits, label in ((real_logits, 1 - label_smoothing), (generated_logits, 0.0)):
+        probability = 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
+        total -= np.mean(label * np.log(probability) + (1 - label) * np.log(1 - probability))
+    return total
+
+
+def generator_loss(name, generated_logits):
+    probability = 1 / (1 + np.exp(-np.asarray(generated_logits, np.float64)))
+    return {"minimax": np.log(1 - probability), "non_saturating": -np.log(probability)}[name].mean()
+
+
+def slope(function, point, step=1e-4):
+    """The gradient of a scalar function at `point`, one entry at a time, by central differences."""
+    result = np.zeros(point.shape)
+    for index in np.ndindex(point.shape):
+        apart = np.zeros(point.shape)
+        apart[index] = step
+        result[index] = (function(point + apart) - function(point - apart)) / (2 * step)
+    return result

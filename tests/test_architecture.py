@@ -18,7 +18,8 @@ LIBRARIES = {
     "gan": {"images"},
     "inpainting": set(),
     "metrics": set(),
-    "runs": {"config", "flags", "gan"},
+    "runs": {"config", "flags", "gan", "images"},
+    "inputs": {"data", "images", "inpainting"},
     "report": {"images"},
     "lessons": {"config", "gan", "images"},
 }

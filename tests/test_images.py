@@ -294,3 +294,27 @@ def test_animate_without_frames(tmp_path):
     with pytest.raises(ValueError, match="at least one frame"):
         images.animate(tmp_path / "a.gif", [], seconds_per_frame=0.1)
     assert not list(tmp_path.iterdir())
+
+
+def test_grid_writes_captions_above_their_columns():
+    pictures = np.zeros((2, 30, 60, 3), np.uint8)
+    plain, sheet = images.grid(pictures, columns=2), images.grid(pictures, columns=2, captions=["", "known"])
+    header = len(sheet) - len(plain)
+    np.testing.assert_array_equal(sheet[header:], plain)
+    assert (sheet[:header, :62] == 255).all() and (sheet[:header, 62:] < 128).any()
+
+
+def test_enlarge_repeats_pixels():
+    picture = COLOURS[None, :4, :4]
+    large = images.enlarge(picture, least=10)
+    assert large.shape == (1, 12, 12, 3)
+    np.testing.assert_array_equal(large[:, 1::3, 2::3], picture)
+    np.testing.assert_array_equal(large[:, ::3, ::3], picture)
+    np.testing.assert_array_equal(images.enlarge(picture, least=4), picture)
+
+
+def test_resize_is_fit_without_rounding():
+    levels = np.random.default_rng(0).integers(64, 192, (20, 20, 1), dtype=np.uint8)
+    field = images.resize(levels.astype(np.float32), 7)
+    assert field.shape == (7, 7, 1) and field.dtype == np.float32
+    np.testing.assert_allclose(field, images.fit(levels, 7, 1), atol=1.01)

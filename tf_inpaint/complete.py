@@ -4,10 +4,12 @@
     python -m tf_inpaint.complete --run_dir=runs/faces --mask=holes/ --blend=poisson photos/ more/one.jpg
 
 Without images it takes held-out ones of the run's own data. In a mask file white is known, black is the hole.
-Killed and started again, the job goes on where it stopped. Exit code 1: some images failed; 2: none could be used.
+Killed and started again, the job goes on where it stopped. Exit code 1: some images failed; 2: none could be
+used.
 """
 
 import base64
+import contextlib
 import dataclasses
 import json
 import logging
@@ -23,7 +25,7 @@ import numpy as np
 
 from tf_inpaint import images
 from tf_inpaint.config import CompleteConfig
-from tf_inpaint.inputs import Example, Input, Masks, files, held_out
+from tf_inpaint.inputs import RESERVED, Example, Input, Masks, files, held_out, untaken
 from tf_inpaint.metrics import pairwise
 
 FREE = {"images", "count", "out_dir", "overwrite", "details", "shard"}
@@ -57,19 +59,19 @@ def run(config: CompleteConfig) -> int:
         )
     if not items:
         raise ValueError(f"Image files are required; {', '.join(config.images)} holds none; check the path.")
-    shard, shards = map(int, config.shard.split("/"))
-    items = items[shard::shards]
     network = runs.load(Path(config.run_dir))
     inpainter = new_inpainter(config, network, masks.low_resolution_factor)
     job = Job(out_dir, config, network.step)
+    shard, shards = map(int, config.shard.split("/"))
+    items = job.named(items)[shard::shards]
 
-    todo = [item for item in items if item.key not in job.done]
-    detailed = {item.key for item in items[: config.details]}
+    todo = [item for item in items if item.file not in job.done]
+    detailed = {item.file for item in items[: config.details]}
     failures: dict[str, str] = {}
     with tqdm(total=len(todo), bar_format=BAR) as bar:
         for block in blocks(readable(todo, masks, failures, bar), config.block_size):
             job.begin()
-            film = Film(block) if block[0].input.key in detailed else None
+            film = Film(block) if config.details and not job.film.exists() else None
             before = bar.n
 
             def watch(share, turn, rows, generated, film=film, block=block, before=before):
@@ -88,20 +90,20 @@ def run(config: CompleteConfig) -> int:
             for index, example in enumerate(block):
                 mine = type(found)(*(values[index] for values in found))
                 line = {"mask": masks.named(example.input.key), "seconds": seconds}
-                job.write(example, mine, line, example.input.key in detailed)
+                job.write(example, mine, line, example.input.file in detailed)
             if film:
-                job.write_film(film)
+                images.animate(job.film, film.frames, seconds_per_frame=0.1)
     if failures and not job.done:
         raise ValueError(
             f"At least one image that can be completed is required; none of {len(items)} can; "
             f"{next(iter(failures.values()))}"
         )
-    job.finish([item.stem for item in items[: config.details]])
+    if job.done:
+        job.finish([item.stem for item in items[: config.details]])
     for reason in failures.values():
         log.error("Not completed: %s", reason)
-    print(
-        f"{out_dir}: {len(items) - len(failures)} of {len(items)} images are complete; look at {out_dir}/sheet.png"
-    )
+    look = f"; look at {job.sheet}" if job.sheet.exists() else ""
+    print(f"{out_dir}: {len(items) - len(failures)} of {len(items)} images are complete{look}")
     return 1 if failures else 0
 
 
@@ -132,12 +134,12 @@ def new_inpainter(config: CompleteConfig, network, low_resolution_factor: int | 
 
 
 def readable(items: Iterable[Input], masks: Masks, failures: dict[str, str], bar) -> Iterator[Example]:
-    """The examples of those items that can be read; why the others cannot goes to `failures`, by key."""
+    """The examples of those items that can be read; why the others cannot goes to `failures`, by file."""
     for item in items:
         try:
             yield masks.example(item)
         except (ValueError, OSError) as error:
-            failures[item.key] = str(error)
+            failures[item.file] = str(error)
             bar.total -= 1
 
 
@@ -171,7 +173,7 @@ class Job:
         step: of the networks; likewise.
 
     Attributes:
-        done: keys of the images that are complete.
+        done: the lines of the images that are complete, and their z, by file.
 
     Raises:
         ValueError: the folder holds something else, or cannot be written.
@@ -199,23 +201,31 @@ class Job:
             raise ValueError(
                 f"--out_dir must be a folder that can be written; received {self.out_dir}; choose another."
             )
-        if self.config.overwrite or not self.out_dir.exists() or not any(self.out_dir.iterdir()):
+        if not self.out_dir.exists():
             return
         path = self.out_dir / "config.json"
-        if not path.exists():
+        there = {}
+        if path.exists():
+            with contextlib.suppress(ValueError):
+                there = json.loads(path.read_text())
+        # Another machine of this job may just be writing config.json, under a hidden name.
+        elif self.config.overwrite or all(other.name[0] == "." for other in self.out_dir.iterdir()):
+            return
+        if "mask" not in there:  # somebody else's config.json, such as a run's: not even to be overwritten
             raise ValueError(
                 f"--out_dir must be new, empty, or a job to continue; {self.out_dir} holds something else; "
-                "choose another, or pass --overwrite."
+                "choose another."
             )
-        there = json.loads(path.read_text())
+        if self.config.overwrite:
+            return
         fields = [
             name for name, value in self.settings.items() if name not in FREE and there.get(name) != value
         ]
         if fields:
             changes = ", ".join(f"{name} ({there.get(name)} there)" for name in fields)
             raise ValueError(
-                f"A job is continued with the settings it was started with; {self.out_dir} differs in {changes}; "
-                "choose another --out_dir, or pass --overwrite."
+                f"A job is continued with the settings it was started with; {self.out_dir} differs in "
+                f"{changes}; choose another --out_dir, or pass --overwrite."
             )
 
     def resume(self) -> None:
@@ -233,6 +243,12 @@ class Job:
             for line in map(json.loads, whole):
                 z = np.frombuffer(base64.b64decode(line["z"]), np.float32)
                 self.done[line["file"]] = line | {"z": z}
+
+    def named(self, items: list[Input]) -> list[Input]:
+        """The items by names that go with what is done: it keeps its own, and no other image takes that."""
+        own = {file: line["completion"].removesuffix(".png") for file, line in self.done.items()}
+        taken = RESERVED | {stem.casefold() for stem in own.values()}
+        return [item._replace(stem=own.get(item.file) or untaken(item.stem, taken)) for item in items]
 
     def begin(self) -> None:
         if (self.out_dir / "config.json").exists() and not self.config.overwrite:
@@ -258,7 +274,7 @@ class Job:
             images.write(folder / "pasted.png", pasted)
         images.write(self.out_dir / f"{item.stem}.png", found.images)
         line = {
-            "file": item.key,
+            "file": item.file,
             "completion": f"{item.stem}.png",
             **line,
             "energy": float(found.energy),
@@ -272,11 +288,7 @@ class Job:
         z = base64.b64encode(found.z.tobytes()).decode()
         with self.journal.open("a") as file:
             file.write(json.dumps(line | {"z": z}) + "\n")
-        self.done[item.key] = line | {"z": found.z}
-
-    def write_film(self, film: Film) -> None:
-        if not self.film.exists():
-            images.animate(self.film, film.frames, seconds_per_frame=0.1)
+        self.done[item.file] = line | {"z": found.z}
 
     def finish(self, stems: list[str]) -> None:
         """The lines and latents of all that is done, and the sheet of the images called `stems`."""
@@ -299,7 +311,7 @@ class Job:
 
 
 def scores(completion: np.ndarray, original: np.ndarray, hole: np.ndarray) -> dict[str, float | None]:
-    """PSNR and SSIM of one `[H, W, C]` completion over the hole and the whole image; None where there is none."""
+    """PSNR and SSIM of one `[H, W, C]` completion, over the hole and the whole image; None if none."""
     pair = completion[None], original[None]
     values = {
         "hole_psnr": pairwise.psnr(*pair, hole[None]),

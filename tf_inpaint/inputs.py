@@ -1,12 +1,14 @@
 """What a command works on: images with their names, and the mask of each.
 
-Files given on the command line, or held-out images of the run's own data. An image is known by a key, its path
-relative to the folder that was given, from which its seed is made: the same wherever it stands in the list.
+Files given on the command line, or held-out images of the run's own data. An image's seed is made from its
+path relative to the folder that was given: the same wherever it stands in the list.
 """
 
+import logging
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,16 +18,19 @@ from tf_inpaint import images
 from tf_inpaint.data.sources import Source
 from tf_inpaint.inpainting import masks
 
-
 GRAY = np.uint8(127)
 """Painted over what is hidden."""
+
+log = logging.getLogger("tf_inpaint")
 
 
 class Input(NamedTuple):
     """One image to work on."""
 
+    file: str
+    """Known by this in results: a whole path, for two folders may hold files of one key."""
     key: str
-    """Known by this in results; fixes its seed."""
+    """Its path relative to the folder that was given; fixes its seed."""
     stem: str
     """What its output is called, unlike any other's."""
     read: Callable[[], np.ndarray]
@@ -47,7 +52,7 @@ class Example(NamedTuple):
 
 
 def held_out(source: Source, count: int) -> list[Input]:
-    """`count` images of a held-out split (all, if it has fewer), evenly spaced: data sets are often sorted."""
+    """`count` images of a held-out split (all, if fewer), evenly spaced, for data sets are often sorted."""
     indices = np.linspace(0, source.size - 1, min(count, source.size)).astype(int)
 
     def reader(index):
@@ -60,7 +65,10 @@ def held_out(source: Source, count: int) -> list[Input]:
         return read
 
     keys = [source.name(index) for index in indices]
-    return [Input(*pair, reader(index)) for *pair, index in zip(keys, stems(keys), indices, strict=True)]
+    return [
+        Input(key, key, stem, reader(index))
+        for key, stem, index in zip(keys, stems(keys), indices, strict=True)
+    ]
 
 
 def files(paths: Sequence[str], leave_out: Path) -> list[Input]:
@@ -68,20 +76,22 @@ def files(paths: Sequence[str], leave_out: Path) -> list[Input]:
 
     A path that does not exist is listed too: its `read` says so.
     """
-    found: dict[Path, str] = {}
+    found: dict[Path, tuple[str, str]] = {}
     for path in map(Path, paths):
-        keys = images.list_files(path) if path.is_dir() else [path.name]
+        folder, keys = (path, images.list_files(path)) if path.is_dir() else (path.parent, [path.name])
         for key in keys:
-            place = (path / key if path.is_dir() else path).resolve()
+            place = (folder / key).resolve()
             if not place.is_relative_to(leave_out.resolve()):
-                found.setdefault(place, key)
-    keys = list(found.values())
+                found.setdefault(place, (key, f"{folder.resolve().name}/{key}".lstrip("/")))
+    counts = Counter(key for key, _ in found.values())
+    names = stems([key if counts[key] == 1 else longer for key, longer in found.values()])
 
     def reader(place):
         return lambda: images.read(place)
 
     return [
-        Input(key, stem, reader(place)) for key, stem, place in zip(keys, stems(keys), found, strict=True)
+        Input(str(place), key, stem, reader(place))
+        for (place, (key, _)), stem in zip(found.items(), names, strict=True)
     ]
 
 
@@ -89,7 +99,7 @@ RESERVED = {"sheet", "search", "details", "completions", "latents", "config"}
 
 
 def stems(keys: Sequence[str]) -> list[str]:
-    """A file name without suffix for each key: its stem, with as much of its path as tells it from the others.
+    """A file name without suffix for each key: its stem, and as much of its path as tells it from the others.
 
     >>> stems(["a.jpg", "b.jpg", "x/b.jpg", "a.png"])
     ['a_jpg', 'b', 'x_b', 'a_png']
@@ -105,21 +115,25 @@ def stems(keys: Sequence[str]) -> list[str]:
         [spelling.casefold() for spelling in level] for level in zip(*map(spellings, keys), strict=True)
     ]
     result: list[str] = []
-    taken = Counter(RESERVED)
+    taken = set(RESERVED)
     counts = [Counter(level) for level in levels]
     for index, key in enumerate(keys):
         choices = spellings(key)
-        stem = next(
-            (
-                choice
-                for choice, level, count in zip(choices, levels, counts, strict=True)
-                if count[level[index]] == 1 and not taken[level[index]]
-            ),
-            f"{choices[-1]}_{index}",
+        alone = (
+            choice
+            for choice, level, number in zip(choices, levels, counts, strict=True)
+            if number[level[index]] == 1 and level[index] not in taken
         )
-        taken[stem.casefold()] += 1
-        result.append(stem)
+        result.append(untaken(next(alone, choices[-1]), taken))
     return result
+
+
+def untaken(stem: str, taken: set[str]) -> str:
+    """The stem, with a number behind it if it is among `taken`, to which it is added."""
+    numbered = (f"{stem}_{number}" for number in count(2))
+    stem = next(choice for choice in chain([stem], numbered) if choice.casefold() not in taken)
+    taken.add(stem.casefold())
+    return stem
 
 
 class Masks:
@@ -135,7 +149,8 @@ class Masks:
         invert: in a file, white is the hole.
 
     Raises:
-        ValueError, FileNotFoundError: no such name, file or folder, or a file that is no picture.
+        ValueError, FileNotFoundError: no such name, file or folder, a file that is no picture, or a setting
+            that this kind of mask does not have.
     """
 
     def __init__(
@@ -150,15 +165,24 @@ class Masks:
         self.crop = crop
         self.low_resolution_factor = None
         self.file, self.folder = None, None
+        self.said: set[str] = set()
         path = Path(mask)
         if mask in masks.NAMES:
+            if invert:
+                raise ValueError(
+                    f"--invert_mask must go with a mask file or folder; received {mask}; leave it out."
+                )
             if mask == "lowres":
                 self.low_resolution_factor = factor = masks.low_resolution_factor(scale)
                 if size % factor:
                     raise ValueError(
-                        f"--mask_scale must give boxes that divide the image; received boxes of {factor} for {size} "
-                        f"pixels; 0.5 gives boxes of 2 and 0.75 of 4."
+                        f"--mask_scale must give boxes that divide the image; received boxes of {factor} for "
+                        f"{size} pixels; 0.5 gives boxes of 2 and 0.75 of 4."
                     )
+        elif scale is not None:
+            raise ValueError(
+                f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out."
+            )
         elif path.is_dir():
             self.folder = {Path(name).stem: path / name for name in images.list_files(path)}
         elif path.exists():
@@ -181,6 +205,12 @@ class Masks:
         """
         picture = item.read()
         original = images.fit(picture, self.size, self.channels, self.crop)
+        if picture.shape != original.shape:
+            self.say_once(
+                logging.INFO,
+                "Images are cropped to a square, resized and made %s, as the run's are; %s is %s.",
+                *(described(original), item.key, described(picture)),
+            )
         if self.low_resolution_factor:
             known = masks.make(self.mask, self.size, self.size, 0)
             return Example(item, original, box_averages(original, self.low_resolution_factor), known)
@@ -190,23 +220,43 @@ class Masks:
         elif self.folder is not None:
             known = masks.from_picture(images.read(self.in_folder(item.key)), self.invert)
         if known.shape[:2] == (self.size, self.size):
-            return Example(item, original, np.where(known > 0, original, GRAY), known)
+            return self.masked(item, original, original, known)
         if known.shape[:2] != picture.shape[:2]:
             raise ValueError(
-                f"A mask must have its image's size or the network's, {self.size} x {self.size}; {item.key} is "
-                f"{size_of(picture)} and its mask {size_of(known)}; resize the mask."
+                f"A mask must have its image's size or the network's, {self.size} x {self.size}; {item.key} "
+                f"is {size_of(picture)} and its mask {size_of(known)}; resize the mask."
             )
         # Resizing mixes neighbours: hidden pixels are painted over before it, and a pixel counts as known
-        # only if nothing hidden went into it.
+        # only if nothing hidden went into it. At random values, for the filter's weights can add up to 0.
         painted = images.fit(np.where(known > 0, picture, GRAY), self.size, self.channels, self.crop)
-        known = (images.resize(images.centre(known, self.crop), self.size) > 0.999).astype(np.float32)
-        return Example(item, original, np.where(known > 0, painted, GRAY), known)
+        hidden = (1 - known) * np.random.default_rng(0).uniform(1, 2, known.shape)
+        mixed = images.resize(images.centre(hidden, self.crop), self.size)
+        return self.masked(item, original, painted, (np.abs(mixed) < 1e-6).astype(np.float32))
+
+    def masked(self, item: Input, original: np.ndarray, given: np.ndarray, known: np.ndarray) -> Example:
+        """The example of which `known` is given."""
+        share = masks.hole_share(known)
+        if self.mask not in masks.NAMES and share > 0.9:
+            self.say_once(
+                logging.WARNING,
+                "The mask %s reads as %.0f %% hole, white being %s; if it is meant the other way round, %s.",
+                self.named(item.key),
+                100 * share,
+                *(("hole", "drop --invert_mask") if self.invert else ("known", "pass --invert_mask")),
+            )
+        return Example(item, original, np.where(known > 0, given, GRAY), known)
+
+    def say_once(self, level: int, message: str, *values) -> None:
+        if message not in self.said:
+            self.said.add(message)
+            log.log(level, message, *values)
 
     def in_folder(self, key: str) -> Path:
         stem = Path(key).stem
         if stem not in self.folder:
             raise ValueError(
-                f"A mask folder must hold a file for every image; {self.mask} has none with the stem {stem!r}; add it."
+                f"A mask folder must hold a file for every image; {self.mask} has none with the stem "
+                f"{stem!r}; add it."
             )
         return self.folder[stem]
 
@@ -222,3 +272,8 @@ def box_averages(picture: np.ndarray, factor: int) -> np.ndarray:
 def size_of(picture: np.ndarray) -> str:
     """Width x height, as viewers write it."""
     return f"{picture.shape[1]} x {picture.shape[0]}"
+
+
+def described(picture: np.ndarray) -> str:
+    """Size and colours."""
+    return f"{size_of(picture)} {'gray' if picture.shape[2] == 1 else 'RGB'}"

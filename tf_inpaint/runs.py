@@ -12,6 +12,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from tf_inpaint import images
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.flags import differing, from_json, to_flags, to_json
 from tf_inpaint.gan.model import GAN
@@ -35,7 +36,7 @@ class Run(NamedTuple):
 
 
 def directory(config: TrainConfig) -> Path:
-    """`run_dir`, or `runs/NAME` after the data set: `runs/mnist` for `tfds:mnist`, `runs/faces` for `folder:my/faces`."""
+    """`run_dir`, or `runs/NAME` after the data set: `runs/mnist` for `tfds:mnist`, `runs/faces` for `folder:x/faces`."""
     if config.run_dir:
         return Path(config.run_dir)
     kind, _, name = config.dataset.partition(":")
@@ -58,14 +59,18 @@ def create(config: TrainConfig) -> Path:
                 f"A run is continued with the settings it was started with; {folder} differs in {changes}; "
                 "give these values, or another --run_dir."
             )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif folder.exists() and (not folder.is_dir() or any(path.name[0] != "." for path in folder.iterdir())):
         raise ValueError(
             f"--run_dir must be a new or empty folder, or a run to continue; {folder} holds something else; "
             "choose another."
         )
-    (folder / "samples").mkdir(parents=True, exist_ok=True)
-    (folder / "config.flags").write_text(to_flags(config))
-    (folder / "config.json").write_text(to_json(config))
+    # config.json first and whole: a folder that holds anything else but no config.json is no run.
+    texts = {"config.json": to_json(config), "config.flags": to_flags(config)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        with images.atomic(folder / name) as path:
+            path.write_text(text)
+    (folder / "samples").mkdir(exist_ok=True)
     return folder
 
 
@@ -87,7 +92,7 @@ def read_config(folder: Path) -> TrainConfig:
 
 def newest() -> Path:
     """The run under `runs/` that was written to last."""
-    found = sorted(RUNS.glob("*/config.json"), key=lambda path: (path.parent / "checkpoints").stat().st_mtime)
+    found = sorted(RUNS.glob("*/checkpoints"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise FileNotFoundError(
             "--run_dir must name a run, and there is none under runs/; train one first: python -m tf_inpaint.train"
@@ -121,7 +126,9 @@ def checkpoints(
     folder: Path, state: dict[str, list[tf.Variable]], keep: int | None = None
 ) -> tf.train.CheckpointManager:
     """The checkpoints of a run, of the parts of the training that `state` names (see `GAN.state`)."""
-    return tf.train.CheckpointManager(tf.train.Checkpoint(**state), str(folder / "checkpoints"), max_to_keep=keep)
+    return tf.train.CheckpointManager(
+        tf.train.Checkpoint(**state), str(folder / "checkpoints"), max_to_keep=keep
+    )
 
 
 def restore(manager: tf.train.CheckpointManager) -> bool:
@@ -136,8 +143,8 @@ def restore(manager: tf.train.CheckpointManager) -> bool:
             status.assert_existing_objects_matched()
             status.expect_partial()
             return True
-        except (tf.errors.OpError, AssertionError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+        except Exception as error:  # a truncated file raises IndexError, others others
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             log.warning("Checkpoint %s cannot be read (%s); trying the one before.", path, reason)
     return False
 

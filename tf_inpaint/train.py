@@ -15,6 +15,7 @@ def run(config: TrainConfig) -> int:
     """Trains to `config.steps`; returns 0, or 128 plus the signal that stopped it after a last checkpoint."""
     import time
 
+    import numpy as np
     import tensorflow as tf
 
     from tf_inpaint import images, runs
@@ -27,6 +28,7 @@ def run(config: TrainConfig) -> int:
     source = open_source(
         config.dataset, config.image_size, config.channels, config.crop, "train", config.data_dir or None
     )
+    source.read(np.zeros(1, np.int64))  # refuses unreadable pictures before anything is written
     folder = runs.create(config)
     gan = runs.new_gan(config)
     manager = runs.checkpoints(folder, gan.state, config.keep_checkpoints)
@@ -55,7 +57,7 @@ def run(config: TrainConfig) -> int:
         if saving.interrupted:
             print(f"{signal.Signals(saving.interrupted).name}: saved step {int(gan.step)} in {folder}")
             return 128 + saving.interrupted
-    frames = [images.read(path) for path in sorted((folder / "samples").glob("*.png"))]
+    frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
     images.animate(folder / "training.gif", frames, seconds_per_frame=0.1)
     print(f"{folder}: {int(gan.step)} steps; look at {folder}/samples and {folder}/training.gif")
     return 0

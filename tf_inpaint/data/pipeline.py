@@ -84,8 +84,8 @@ def train_batches(
 
 @atexit.register
 def _leave() -> None:
-    # Where training is broken off, TensorFlow's threads go on asking for some batches ahead. One that waits for
-    # Python while it shuts down waits for ever, and often the process with it: so answer them all before that.
+    # Where training is broken off, TensorFlow's threads go on asking for some batches ahead. One that waits
+    # for Python while it shuts down waits for ever, and often the process too: so answer them all before.
     _leaving.set()
     quiet = 0
     while quiet < 5:

@@ -120,6 +120,7 @@ class Checkpoints(Every):
         super().__init__(period)
         self.manager = manager
         self.interrupted = 0
+        self.saved = None
 
     def on_train_begin(self, logs=None):
         signals = (signal.SIGTERM, signal.SIGINT)
@@ -131,17 +132,18 @@ class Checkpoints(Every):
 
     def act(self, step):
         self.manager.save(checkpoint_number=step)
+        self.saved = step
 
     def on_train_end(self, logs=None):
-        step = int(self.model.step)
-        if not (self.manager.latest_checkpoint or "").endswith(f"-{step}"):
-            self.act(step)
+        # Not `manager.latest_checkpoint`: one of this step may lie there, damaged, from an earlier process.
+        if self.saved != int(self.model.step):
+            self.act(int(self.model.step))
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar over all steps of the run, with the losses and the time to go; a line per tenth in a log file."""
+    """A bar over all steps of the run, with the losses and the time to go."""
 
     def __init__(self, steps: int):
         super().__init__()

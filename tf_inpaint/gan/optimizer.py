@@ -6,7 +6,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class Adam(keras.optimizers.Adam):
-    """Keras' Adam (Kingma & Ba 2015) with TensorFlow's fused update: the same arithmetic, a tenth of the operations."""
+    """Keras' Adam (Kingma & Ba 2015) by TensorFlow's fused update: the same arithmetic in a tenth of the operations."""
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)

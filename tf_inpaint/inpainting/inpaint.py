@@ -12,8 +12,10 @@ import tensorflow as tf
 from tf_inpaint.inpainting import blending, objective, solve, solvers
 
 BLENDS = {"paste": blending.paste, "poisson": blending.poisson}
+DEFAULT_SOLVER = solvers.adam(constrain=solvers.clip)
 PRIORS = {"saturating": objective.saturating, "non_saturating": objective.non_saturating}
-
+LANES = 16
+"""Numbers in the widest vector instruction of a CPU."""
 
 Watch = Callable[[float, int, np.ndarray, Callable[[], np.ndarray]], None]
 """`watch(share, turn, rows, generated)`: how much of the search is done, in [0, 1]; which block of rows is being
@@ -65,8 +67,8 @@ class Inpainter:
         generator: Callable[[tf.Tensor], tf.Tensor],
         discriminator: Callable[[tf.Tensor], tf.Tensor],
         latent_size: int,
-        steps: int = 500,
-        solver: solvers.Solver = solvers.adam(constrain=solvers.clip),
+        steps: int = 300,
+        solver: solvers.Solver = DEFAULT_SOLVER,
         restarts: int = 1,
         start_draws: int = 64,
         contextual: str = "l1",
@@ -99,7 +101,9 @@ class Inpainter:
             contextual = objective.contextual_l1(generated, images, weights)
         if self.prior_weight == 0:
             return contextual, tf.zeros_like(contextual), generated
-        return contextual, self.prior(self.discriminator(generated)), generated
+        # A vector instruction and the scalar code for what is left over round differently: each row has its own.
+        logits = tf.repeat(self.discriminator(generated), LANES, axis=1)
+        return contextual, self.prior(logits), generated
 
     def energy(self, z, images, weights):
         """What the search lowers, `[B]`."""

@@ -44,7 +44,7 @@ def search_loop(energy_fn: EnergyFn, solver: Solver, state: State, steps: tf.Ten
 
     def body(step, state):
         energy, point, solver_state = solver.step(energy_fn, state.point, state.solver)
-        better = energy < state.best_energy  # False for NaN
+        better = tf.math.is_finite(energy) & (energy < state.best_energy)
         best_point = tf.where(better[:, None], state.point, state.best_point)
         finite = tf.math.is_finite(energy) & tf.reduce_all(tf.math.is_finite(point), axis=1)
         point = tf.where(finite[:, None], point, best_point)

@@ -47,7 +47,7 @@ def clip(point: tf.Tensor) -> tf.Tensor:
 
 
 def adam(
-    learning_rate: float = 0.03,
+    learning_rate: float = 0.1,
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-8,

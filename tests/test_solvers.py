@@ -1,0 +1,87 @@
+"""solvers: Adam against an independent version of it, and on an energy whose minimum is known."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_inpaint.inpainting import solvers
+
+# A quadratic whose axes are not those of z: Adam's scaling per entry does not undo it.
+ROTATION = np.array([[0.8, -0.6], [0.6, 0.8]])
+MATRIX = ROTATION @ np.diag([1.0, 8.0]) @ ROTATION.T
+MINIMUM = np.array([0.3, -0.7])
+
+
+def quadratic(point):
+    away = point - tf.constant(MINIMUM, point.dtype)
+    return 0.5 * tf.einsum("bi,ij,bj->b", away, tf.constant(MATRIX, point.dtype), away)
+
+
+def path(solver, point, steps, energy_fn=quadratic):
+    """The points after each step and the energies of the points before it."""
+    step = tf.function(lambda point, state: solver.step(energy_fn, point, state))
+    point, points, energies = tf.constant(point, tf.float32), [], []
+    state = solver.init(point)
+    for _ in range(steps):
+        energy, point, state = step(point, state)
+        points.append(point.numpy())
+        energies.append(energy.numpy())
+    return np.array(points), np.array(energies)
+
+
+def test_adam_equals_numpy_step_by_step():
+    learning_rate, beta_1, beta_2, epsilon = 0.05, 0.8, 0.95, 1e-3
+    point = np.array([[1.0, 1.0], [-0.5, 0.2]])
+    points, _ = path(solvers.adam(learning_rate, beta_1, beta_2, epsilon), point, 30)
+    mean, square = np.zeros((2, 2)), np.zeros((2, 2))
+    for step, actual in enumerate(points, start=1):
+        gradient = (point - MINIMUM) @ MATRIX
+        mean = beta_1 * mean + (1 - beta_1) * gradient
+        square = beta_2 * square + (1 - beta_2) * gradient**2
+        unbiased = np.sqrt(square / (1 - beta_2**step))
+        point = point - learning_rate * mean / (1 - beta_1**step) / (unbiased + epsilon)
+        np.testing.assert_allclose(actual, point, atol=2e-5)
+
+
+def test_adam_converges_on_a_rotated_quadratic():
+    points, energies = path(solvers.adam(0.03), [[1.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], 600)
+    np.testing.assert_allclose(points[-1], np.broadcast_to(MINIMUM, (3, 2)), atol=1e-3)
+    assert (energies[-1] < 1e-5 * energies[0]).all()
+
+
+def test_step_gives_the_energy_of_the_point_it_was_given():
+    point = tf.constant([[1.0, 1.0], [0.3, -0.7]])
+    solver = solvers.adam(0.1)
+    energy, _, _ = solver.step(quadratic, point, solver.init(point))
+    away = np.array([0.7, 1.7])
+    np.testing.assert_allclose(energy, [0.5 * away @ MATRIX @ away, 0.0], rtol=1e-5, atol=1e-12)
+
+
+def test_rows_do_not_look_at_each_other():
+    rows = np.random.default_rng(0).uniform(-1, 1, (5, 2))
+    together, _ = path(solvers.adam(), rows, 20)
+    others = np.concatenate([rows[2:3], 100 * rows[:4]])
+    np.testing.assert_array_equal(path(solvers.adam(), others, 20)[0][:, 0], together[:, 2])
+
+
+def test_clip_keeps_every_point_in_the_prior():
+    def outwards(point):
+        return -10 * tf.reduce_sum(point, axis=1)
+
+    start = np.random.default_rng(0).uniform(-1, 1, (4, 3))
+    clipped, _ = path(solvers.adam(0.2, constrain=solvers.clip), start, 20, outwards)
+    free, _ = path(solvers.adam(0.2), start, 20, outwards)
+    assert np.abs(clipped).max() == 1
+    assert np.abs(free).max() > 1
+    np.testing.assert_array_equal(clipped[-1], np.ones((4, 3)))
+    np.testing.assert_array_equal(solvers.clip(tf.constant([[-3.0, 0.25, 2.0]])), [[-1.0, 0.25, 1.0]])
+
+
+def test_only_the_point_is_watched():
+    weight = tf.Variable(2.0)
+    with tf.GradientTape(persistent=True) as tape:
+        energy, gradient = solvers.value_and_gradient(
+            lambda point: weight * tf.reduce_sum(point**2, axis=1), tf.constant([[1.0, 2.0]])
+        )
+    np.testing.assert_allclose(gradient, [[4.0, 8.0]])
+    np.testing.assert_allclose(energy, [10.0])
+    assert tape.watched_variables() == (weight,)

@@ -1,0 +1,491 @@
+"""The train command: what it writes, that it goes on exactly after any stop, and what it refuses."""
+
+import csv
+import dataclasses
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tf_inpaint import flags, images, runs, train
+from tf_inpaint.config import TrainConfig
+from tf_inpaint.gan import callbacks
+
+ROOT = Path(__file__).parent.parent
+# Logging periods that no checkpoint ends, and a last step at which neither would be saved by itself.
+CONFIG = TrainConfig(
+    width=2,
+    latent_size=5,
+    batch_size=4,
+    steps=305,
+    log_every=7,
+    sample_every=75,
+    checkpoint_every=30,
+    deterministic=True,
+)
+
+
+def start(config):
+    """The command in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "tf_inpaint.train", *flags.to_flags(config).splitlines()],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_row(process, folder, step):
+    """Until `metrics.csv` has the row of a step."""
+    while process.poll() is None:
+        if (folder / "metrics.csv").exists() and f"\n{step}," in (folder / "metrics.csv").read_text():
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"ended before step {step}: {process.communicate()}")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Two runs of one config: `whole`, and `stopped`, which was killed, damaged, terminated and continued."""
+    folder = tmp_path_factory.mktemp("train")
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    np.savez(folder / "pictures.npz", images=pictures)
+    whole, stopped = (
+        dataclasses.replace(CONFIG, dataset=f"npz:{folder}/pictures.npz", run_dir=str(folder / name))
+        for name in ("whole", "stopped")
+    )
+    alongside = start(whole)
+
+    process = start(stopped)
+    wait_for_row(process, folder / "stopped", 63)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    (folder / "stopped/samples/.half.png").write_bytes(b"\x89PNG, the rest of which was never written")
+    newest = Path(tf.train.latest_checkpoint(folder / "stopped/checkpoints"))
+    damage_one_byte(newest)
+
+    process = start(stopped)
+    wait_for_row(process, folder / "stopped", 161)
+    process.terminate()
+    output, errors = process.communicate()
+    assert f"Checkpoint {newest} cannot be read" in errors
+    terminated = SimpleNamespace(output=output, code=process.returncode)
+    terminated.checkpoints = sorted(path.name for path in (folder / "stopped/checkpoints").glob("*.index"))
+
+    process = start(stopped)
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    errors = alongside.communicate()[1]
+    assert alongside.returncode == 0, errors
+    return SimpleNamespace(
+        config=whole, whole=folder / "whole", stopped=folder / "stopped", terminated=terminated
+    )
+
+
+def damage_one_byte(prefix):
+    path = prefix.with_name(f"{prefix.name}.data-00000-of-00001")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def tensors(folder):
+    """Everything in the newest checkpoint of a run but the number of checkpoints saved."""
+    reader = tf.train.load_checkpoint(folder / "checkpoints")
+    names = [name for name in reader.get_variable_to_shape_map() if not name.startswith(("save_counter", "_"))]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- a run that is stopped and one that is not
+
+
+@pytest.mark.slow
+def test_stopped_run_ends_as_an_uninterrupted_one(finished):
+    assert (finished.stopped / "metrics.csv").read_text() == (finished.whole / "metrics.csv").read_text()
+    ours, theirs = tensors(finished.stopped), tensors(finished.whole)
+    assert len(theirs) == sum(len(part) for part in runs.new_gan(finished.config).state.values())
+    assert ours.keys() == theirs.keys()
+    for name, array in theirs.items():
+        assert ours[name].tobytes() == array.tobytes(), name
+    ours, theirs = (
+        {path.name: path.read_bytes() for path in (folder / "samples").glob("0*.png")}
+        for folder in (finished.stopped, finished.whole)
+    )
+    assert ours == theirs
+
+
+@pytest.mark.slow
+def test_sigterm_saves_and_exits(finished):
+    code, output = finished.terminated.code, finished.terminated.output
+    assert code == 128 + signal.SIGTERM
+    assert output.startswith("SIGTERM: saved step ")
+    step = int(output.split()[3])
+    assert 161 <= step < 305
+    assert f"ckpt-{step}.index" in finished.terminated.checkpoints
+
+
+@pytest.mark.slow
+def test_run_directory(finished):
+    folder = finished.whole
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    saved = [f"checkpoints/ckpt-{step}" for step in (270, 300, 305)]
+    drawn = [f"samples/{step:07d}.png" for step in (0, 75, 150, 225, 300)]
+    assert names == {
+        "checkpoints",
+        "checkpoints/checkpoint",
+        *(f"{name}.index" for name in saved),
+        *(f"{name}.data-00000-of-00001" for name in saved),
+        "config.flags",
+        "config.json",
+        "metrics.csv",
+        "samples",
+        *drawn,
+        "training.gif",
+    }
+    assert runs.read_config(folder) == finished.config
+    assert flags.parse(TrainConfig, [f"--flagfile={folder}/config.flags"]) == finished.config
+    pictures = [images.read(folder / name) for name in drawn]
+    side = 6 * 28 + 5 * 2
+    assert {picture.shape for picture in pictures} == {(side, side, 1)}
+    with Image.open(folder / "training.gif") as film:
+        assert (film.n_frames, film.size) == (5, (side, side))
+        for frame, picture in enumerate(pictures):
+            film.seek(frame)
+            np.testing.assert_allclose(np.asarray(film.convert("L")), picture[..., 0], atol=2)
+
+
+@pytest.mark.slow
+def test_metrics(finished):
+    with (finished.whole / "metrics.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    losses = "discriminator_loss,generator_loss,real_accuracy,fake_accuracy"
+    assert ",".join(header) == f"step,{losses},diversity,loss_scale,images_per_second"
+    assert [int(row[0]) for row in rows] == list(range(7, 305, 7))
+    table = np.array(rows, float)
+    # A period is 7 steps of 4 images, so accuracies are 28ths: averaged over the period and no more.
+    np.testing.assert_allclose(table[:, 3:5] * 28, np.rint(table[:, 3:5] * 28), atol=1e-4)
+    assert len(np.unique(table[:, 3])) > 3
+    assert table[0, 1] == pytest.approx(2 * np.log(2), rel=0.05)
+    assert table[0, 2] == pytest.approx(np.log(2), rel=0.05)
+    assert ((table[:, 5] > 0) & (table[:, 5] < 1)).all()
+    assert (table[:, 6] == 1).all()
+    assert np.isnan(table[:, 7]).all()
+
+
+def truncate(suffix):
+    def damage(prefix):
+        path = prefix.with_name(prefix.name + suffix)
+        os.truncate(path, path.stat().st_size // 2)
+
+    return damage
+
+
+def remove(suffix):
+    return lambda prefix: prefix.with_name(prefix.name + suffix).unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_one_byte,
+        *(kind(suffix) for kind in (truncate, remove) for suffix in (".index", ".data-00000-of-00001")),
+    ],
+)
+def test_damaged_checkpoints_are_passed_over(finished, tmp_path, damage, caplog):
+    shutil.copytree(finished.whole / "checkpoints", tmp_path / "checkpoints")
+    gan = runs.new_gan(finished.config)
+    with caplog.at_level(logging.WARNING, "tf_inpaint"):
+        for passed_over, step in enumerate((305, 300, 270)):
+            assert runs.restore(runs.checkpoints(tmp_path, gan.state))
+            assert int(gan.step) == step
+            assert len(caplog.records) == passed_over
+            caplog.clear()
+            damage(tmp_path / f"checkpoints/ckpt-{step}")
+        assert not runs.restore(runs.checkpoints(tmp_path, gan.state))
+
+
+# --- the command in this process
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs the command with flags: its exit code, and its lines on stderr."""
+    monkeypatch.setattr(flags, "_prepare", lambda: None)
+    # It would hold for all tests after this one.
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
+
+    def run(*argv):
+        with pytest.raises(SystemExit) as exit_:
+            flags.launch(TrainConfig, train.run, "Usage.", argv)
+        return exit_.value.code, capsys.readouterr().err.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of 20 colour pictures of uneven sizes."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(20):
+        picture = random.integers(0, 256, (30 + index, 40, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / f"{index}.png")
+    return folder
+
+
+def flags_of(folder, **changes):
+    tiny = {"image_size": 32, "channels": 3, "width": 2, "latent_size": 5, "batch_size": 4, "steps": 4}
+    periods = {"log_every": 2, "sample_every": 2, "checkpoint_every": 2}
+    settings = {**tiny, **periods, "dataset": f"folder:{folder}", **changes}
+    return [f"--{name}={value}" for name, value in settings.items()]
+
+
+@pytest.mark.slow
+def test_what_is_written_is_what_the_run_holds(pictures, tmp_path, command):
+    folder = tmp_path / "run"
+    assert command(*flags_of(pictures, run_dir=folder))[0] == 0
+    run = runs.load(folder)
+    assert (run.directory, run.step) == (folder, 4)
+    samples = run.generator(callbacks.fixed_latents(5, 0)).numpy()
+    assert samples.shape == (36, 32, 32, 3)
+    drawn = images.read(folder / "samples/0000004.png").astype(int)
+    np.testing.assert_allclose(drawn, images.grid(samples, columns=6), atol=1)
+    last = (folder / "metrics.csv").read_text().splitlines()[-1].split(",")
+    assert last[0] == "4"
+    assert float(last[5]) == pytest.approx(callbacks.diversity(samples), rel=1e-4)
+    assert 0 < float(last[7]) < 1e6
+
+    # Further, with another period: settings that change no step may change.
+    assert command(*flags_of(pictures, run_dir=folder, steps=6, sample_every=3))[0] == 0
+    assert runs.load(folder).step == 6
+    assert runs.read_config(folder).steps == 6
+    rows = (folder / "metrics.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["step", "2", "4", "6"]
+
+
+@pytest.mark.slow
+def test_started_again_when_finished_it_changes_nothing(finished, command):
+    before = contents(finished.whole)
+    assert command(f"--flagfile={finished.whole}/config.flags")[0] == 0
+    assert contents(finished.whole) == before
+
+
+@pytest.mark.slow
+def test_run_without_a_readable_checkpoint_is_not_trained_over(finished, tmp_path, command):
+    folder = tmp_path / "damaged"
+    shutil.copytree(finished.whole, folder)
+    for step in (270, 300, 305):
+        damage_one_byte(folder / f"checkpoints/ckpt-{step}")
+    before = contents(folder)
+    code, (error,) = command(f"--flagfile={folder}/config.flags", f"--run_dir={folder}")
+    assert code == 2
+    assert "--run_dir must hold a checkpoint that can be read" in error
+    assert {name: before[name] for name in before if "config" not in name.name}.items() <= contents(
+        folder
+    ).items()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--width=3", "differs in --width (2 there);"),
+        ("--latent_size=6", "differs in --latent_size (5 there);"),
+        ("--seed=1", "differs in --seed (0 there);"),
+        ("--loss=minimax", "differs in --loss (non_saturating there);"),
+    ],
+)
+def test_other_settings_than_the_runs_are_refused(finished, command, flag, words):
+    before = contents(finished.whole)
+    code, (error,) = command(f"--flagfile={finished.whole}/config.flags", flag)
+    assert code == 2
+    assert words in error
+    assert contents(finished.whole) == before
+
+
+def test_folder_with_other_things_is_refused(pictures, command):
+    before = contents(pictures)
+    for run_dir in (pictures, pictures / "3.png"):
+        code, (error,) = command(*flags_of(pictures, run_dir=run_dir))
+        assert code == 2
+        assert f"--run_dir must be a new or empty folder, or a run to continue; {run_dir} holds" in error
+    assert contents(pictures) == before
+
+
+def test_damaged_config_is_refused(pictures, tmp_path, command):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text('{"width": 2')
+    code, (error,) = command(*flags_of(pictures, run_dir=tmp_path / "run"))
+    assert code == 2
+    assert "JSON" in error
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        ("folder:none", "none is not a folder"),
+        ("folder:empty", "found none"),
+        ("folder:broken", "must be readable"),
+        ("npz:none.npz", "none.npz does not exist"),
+        ("npz:wrong.npz", "received y;"),
+    ],
+)
+def test_bad_data_leaves_no_run_behind(dataset, words, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("empty", "broken"):
+        Path(name).mkdir()
+    for index in range(20):  # that some, at least, are not held out
+        Path(f"broken/{index}.jpg").write_bytes(b"\xff\xd8 a picture that ends here")
+    np.savez("wrong.npz", y=np.zeros(3))
+    code, errors = command(*flags_of("", dataset=dataset, run_dir="run"))
+    assert code == 2
+    assert words in errors[-1]
+    assert not Path("run").exists()
+
+
+def test_run_dir_that_a_flagfile_cannot_hold_leaves_nothing_behind(pictures, tmp_path, command):
+    code, (error,) = command(*flags_of(pictures, run_dir=f"{tmp_path}/a "))
+    assert code == 2
+    assert "rename" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+# --- runs
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "runs/digits"),
+        ({"dataset": "tfds:mnist"}, "runs/mnist"),
+        ({"dataset": "folder:my/faces/"}, "runs/faces"),
+        ({"dataset": "npz:a/b.npz"}, "runs/b"),
+        ({"dataset": "npz:a/b.npz", "run_dir": "c/d"}, "c/d"),
+    ],
+)
+def test_directory(settings, expected):
+    assert runs.directory(TrainConfig(**settings)) == Path(expected)
+
+
+def test_new_gan_is_what_the_config_asks_for():
+    settings = {"width": 3, "latent_size": 6, "image_size": 32, "channels": 3, "loss": "minimax"}
+    numbers = {"discriminator_steps": 2, "label_smoothing": 0.125, "ema_decay": 0.5, "seed": 4}
+    optimizer = {"learning_rate": 0.25, "beta_1": 0.75}
+    config = TrainConfig(**settings, **numbers, **optimizer, reuse_generated=True)
+    gan = runs.new_gan(config)
+    assert {name: getattr(gan, name) for name in numbers} == numbers
+    assert (gan.generator_steps, gan.reuse_generated) == (1, True)
+    assert gan.generator_loss.__name__ == "minimax"
+    for network in (gan.generator, gan.discriminator, gan.ema_generator):
+        assert (network.width, network.latent_size, network.image_size, network.channels) == (3, 6, 32, 3)
+    for one in (gan.generator_optimizer, gan.discriminator_optimizer):
+        assert (float(one.learning_rate), one.beta_1) == (0.25, 0.75)
+    half = runs.new_gan(dataclasses.replace(config, mixed_precision="mixed_float16"))
+    assert half.loss_scale > 1
+
+
+def test_seed_fixes_the_first_weights():
+    config = dataclasses.replace(CONFIG, seed=3)
+    first, again, other = (
+        runs.new_gan(dataclasses.replace(config, seed=seed)).get_weights() for seed in (3, 3, 4)
+    )
+    assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
+    assert not np.array_equal(first[1], other[1])
+
+
+def test_load_gives_the_average_in_float32(tmp_path):
+    config = dataclasses.replace(CONFIG, run_dir=str(tmp_path), mixed_precision="mixed_float16")
+    runs.create(config)
+    with pytest.raises(FileNotFoundError, match="must hold a checkpoint that can be read.*train on"):
+        runs.load(tmp_path)
+    gan = runs.new_gan(config)
+    for variable in gan.ema_generator.variables:
+        variable.assign(variable + 0.5)
+    gan.step.assign(17)
+    runs.checkpoints(tmp_path, gan.state).save()
+    run = runs.load(tmp_path)
+    assert (run.step, run.config) == (17, config)
+    for network, expected in ((run.generator, gan.ema_generator), (run.discriminator, gan.discriminator)):
+        assert network.dtype_policy.name == "float32"
+        for one, other in zip(network.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_newest_is_the_run_written_last_that_has_a_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="--run_dir must name a run, and there is none under runs/"):
+        runs.newest()
+    for name in ("a", "b", "begun"):
+        runs.create(dataclasses.replace(CONFIG, run_dir=f"runs/{name}"))
+    for name, seconds in (("a", 2000), ("b", 1000)):
+        os.mkdir(f"runs/{name}/checkpoints")
+        os.utime(f"runs/{name}/checkpoints", (seconds, seconds))
+    assert runs.newest() == Path("runs/a")
+
+
+def test_folder_without_config_is_no_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} has no config.json; train first"):
+        runs.read_config(tmp_path)
+
+
+# --- callbacks
+
+
+def test_rows_beyond_the_checkpoint_are_cut(tmp_path):
+    path = tmp_path / "metrics.csv"
+    header = ",".join(callbacks.COLUMNS)
+    row = ",0.5" * (len(callbacks.COLUMNS) - 1)
+    path.write_text(f"{header}\r\n5{row}\r\n10{row}\r\n15{row}\r\n20,0.5,0.")
+    for step, kept in ((12, [5, 10]), (10, [5, 10]), (9, [5]), (0, [])):
+        file = callbacks.MetricsFile(path, 5, None, 4)
+        file.set_model(SimpleNamespace(step=step))
+        file.on_train_begin()
+        assert path.read_text().splitlines() == [header, *(f"{step}{row}" for step in kept)]
+
+
+def test_damaged_checkpoint_of_the_last_step_is_written_anew(tmp_path):
+    for value in (1, 2):  # the second process comes to the same step from an earlier checkpoint
+        manager = runs.checkpoints(tmp_path, {"part": [tf.Variable(value)]})
+        saving = callbacks.Checkpoints(manager, period=10)
+        saving.set_model(SimpleNamespace(step=15))
+        saving.on_train_begin()
+        saving.on_train_end()
+    restored = tf.Variable(0)
+    assert runs.restore(runs.checkpoints(tmp_path, {"part": [restored]}))
+    assert int(restored) == 2
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_fixed_latents_are_the_seeds_and_no_steps():
+    z = callbacks.fixed_latents(5, 3).numpy()
+    assert z.shape == (36, 5)
+    np.testing.assert_array_equal(callbacks.fixed_latents(5, 3), z)
+    assert not np.array_equal(callbacks.fixed_latents(5, 4), z)
+
+
+def test_diversity_by_hand():
+    same = np.full((4, 2, 2, 1), 0.3)
+    assert callbacks.diversity(same) == pytest.approx(0)
+    opposite = np.concatenate([-np.ones((2, 2, 2, 1)), np.ones((2, 2, 2, 1))])
+    assert callbacks.diversity(opposite) == pytest.approx(1)
+    opposite[:, 0] = 0.5  # half of the pixels alike
+    assert callbacks.diversity(opposite) == pytest.approx(0.5)
