@@ -52,9 +52,7 @@ def imported(source, package):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = (
-                ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
-            )
+            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
             base = ".".join(filter(None, [base, node.module]))
             # `from tf_inpaint import gan` names a module, `from tf_inpaint import GAN` something out of one.
             lazy = tf_inpaint._EXPORTS if base == "tf_inpaint" else {}

@@ -127,12 +127,8 @@ def test_poisson_clips_the_hole():
 
 def test_poisson_stops_at_max_iterations():
     images, known, generated = random_batch(11)
-    np.testing.assert_array_equal(
-        poisson(images, known, generated, max_iterations=0), paste(images, known, generated)
-    )
-    one, all_of_them = (
-        poisson(images, known, generated, max_iterations=steps).numpy() for steps in (1, 1000)
-    )
+    np.testing.assert_array_equal(poisson(images, known, generated, max_iterations=0), paste(images, known, generated))
+    one, all_of_them = (poisson(images, known, generated, max_iterations=steps).numpy() for steps in (1, 1000))
     assert not np.allclose(one, all_of_them, atol=1e-2)
 
 

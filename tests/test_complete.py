@@ -1,5 +1,6 @@
 """complete: all that a job writes, jobs that were killed, shared or continued, and bad input."""
 
+import inspect
 import json
 import logging
 import os
@@ -48,6 +49,29 @@ def saved(path, *arguments):
     path.parent.mkdir(parents=True, exist_ok=True)
     images.write(path, picture(*arguments))
     return str(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traced_once():
+    """Jobs that search alike share an Inpainter, for tracing one takes longer than these searches."""
+    original, made = complete.new_inpainter, {}
+
+    def shared(settings, network, factor):
+        names = {
+            "run_dir",
+            *inspect.signature(Inpainter).parameters,
+            "learning_rate",
+            "latent_constraint",
+            "start",
+        }
+        key = factor, *((name, getattr(settings, name, None)) for name in sorted(names))
+        if key not in made:
+            made[key] = original(settings, network, factor)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(complete, "new_inpainter", shared)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -183,9 +207,7 @@ def test_latents_and_lines_agree_with_the_networks(job, folder):
     logits = network.discriminator(generated)
     for index, line in enumerate(lines(job).values()):
         known, original = mask_of(index), images.to_float(picture(index))
-        assert line["contextual"] == pytest.approx(
-            np.sum(known * np.abs(generated[index] - original)), rel=1e-4
-        )
+        assert line["contextual"] == pytest.approx(np.sum(known * np.abs(generated[index] - original)), rel=1e-4)
         assert line["perceptual"] == pytest.approx(float(objective.saturating(logits)[index]), rel=1e-3)
         assert line["energy"] == pytest.approx(line["contextual"] + 0.1 * line["perceptual"], rel=1e-5)
         if index < 3:
@@ -200,9 +222,7 @@ def test_lines_say_all_about_an_image(job, folder):
         assert (line["steps"], line["seed"], line["block_size"]) == (12, 0, 4)
         assert line["seconds"] > 0
         # From the file, whose levels are rounded.
-        pair = [
-            images.to_float(part)[None] for part in (images.read(job / f"{index:02}.png"), picture(index))
-        ]
+        pair = [images.to_float(part)[None] for part in (images.read(job / f"{index:02}.png"), picture(index))]
         hole = 1 - mask_of(index)[None]
         for name, score, weights in [
             ("hole_psnr", pairwise.psnr, hole),
@@ -237,9 +257,7 @@ def test_film_runs_from_the_start_to_the_answer(job):
     for column in range(3):
         left = column * (4 * SIZE + 2)
         cells = [frame[:, left : left + 4 * SIZE : 4] for frame in frames]
-        masked, generated, completed = (
-            cells[-1][row * (4 * SIZE + 2) :][: 4 * SIZE : 4, :, None] for row in range(3)
-        )
+        masked, generated, completed = (cells[-1][row * (4 * SIZE + 2) :][: 4 * SIZE : 4, :, None] for row in range(3))
         np.testing.assert_array_equal(masked, images.read(job / f"details/{column:02}/masked.png"))
         drawn = images.read(job / f"details/{column:02}/generated.png").astype(int)
         assert np.abs(generated - drawn).max() <= 1
@@ -327,9 +345,7 @@ def test_hidden_pixels_of_a_file_reach_no_output(folder, tmp_path):
         energy = lines(out)["a"]["energy"]
         answers.append((found, latents.tolist(), energy))
     assert answers[0] == answers[1]
-    originals = [
-        (tmp_path / f"{name}_out/details/a/original.png").read_bytes() for name in ("first", "second")
-    ]
+    originals = [(tmp_path / f"{name}_out/details/a/original.png").read_bytes() for name in ("first", "second")]
     assert originals[0] != originals[1]
 
 
@@ -482,7 +498,7 @@ def test_shard_without_an_image_of_its_own_has_nothing_to_do(folder, tmp_path):
 
 @pytest.mark.slow
 def test_job_killed_outright_goes_on(folder, tmp_path):
-    settings = {"steps": 400, "details": 2}
+    settings = {"steps": 200, "details": 2}
     assert run(folder, tmp_path / "whole", folder / "in", **settings) == 0
     killed = config(folder, tmp_path / "out", folder / "in", **settings)
     (tmp_path / "flags").write_text(to_flags(killed))

@@ -206,8 +206,7 @@ def tfds():
     class Ramp(tensorflow_datasets.core.GeneratorBasedBuilder):
         VERSION = tensorflow_datasets.core.Version("1.0.0")
         BUILDER_CONFIGS = [
-            tensorflow_datasets.core.BuilderConfig(name=name)
-            for name in ("tested", "untested", "blind", "testonly")
+            tensorflow_datasets.core.BuilderConfig(name=name) for name in ("tested", "untested", "blind", "testonly")
         ]
 
         def _info(self):
@@ -219,9 +218,7 @@ def tfds():
 
         def _split_generators(self, _):
             tested = self.builder_config.name.startswith("test")
-            splits = (
-                {"train": self._generate_examples(0, 25)} if self.builder_config.name != "testonly" else {}
-            )
+            splits = {"train": self._generate_examples(0, 25)} if self.builder_config.name != "testonly" else {}
             return splits | ({"test": self._generate_examples(100, 104)} if tested else {})
 
         def _generate_examples(self, first, last):
@@ -267,9 +264,7 @@ def test_tfds_refuses(tmp_path, tfds, monkeypatch):
         assert "\n" not in str(error.value)
     tfds.builder("ramp/tested", data_dir=tmp_path, file_format="tfrecord").download_and_prepare()
     monkeypatch.setattr(sources, "memory_budget", lambda: 10)
-    with pytest.raises(
-        ValueError, match="must fit in memory; received [0-9,]+ bytes of TFRecord.*array_record"
-    ):
+    with pytest.raises(ValueError, match="must fit in memory; received [0-9,]+ bytes of TFRecord.*array_record"):
         open_source("tfds:ramp/tested", 6, 1, data_dir=tmp_path)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -69,7 +70,7 @@ def naive_step(generator, discriminator, images, latents, loss, counts, reuse, s
             variable.assign(variable - rate * gradient)
         return cost
 
-    def discriminator_cost():
+    def discriminator_cost(batch, generated):
         real, fake = (tf.sigmoid(discriminator(pictures, training=True)) for pictures in (batch, generated))
         logs["real_accuracy"].append(np.mean(real > 0.5))
         logs["fake_accuracy"].append(np.mean(fake <= 0.5))
@@ -83,7 +84,7 @@ def naive_step(generator, discriminator, images, latents, loss, counts, reuse, s
     for batch in np.split(images, counts[0]):
         z = latents.pop(0)
         generated = generator(z, training=True)
-        cost = descend(discriminator.trainable_variables, discriminator_cost)
+        cost = descend(discriminator.trainable_variables, partial(discriminator_cost, batch, generated))
         logs["discriminator_loss"].append(cost)
     for index in range(counts[1]):
         reused = reuse and index == 0
@@ -221,9 +222,7 @@ def test_average_is_of_every_variable(step, decay):
     gan.train_step(tf.constant(random_images()))
     names = {variable.name for variable in gan.ema_generator.variables}
     assert {"moving_mean", "moving_variance"} <= names
-    for average, before, variable in zip(
-        gan.ema_generator.variables, old, gan.generator.variables, strict=True
-    ):
+    for average, before, variable in zip(gan.ema_generator.variables, old, gan.generator.variables, strict=True):
         assert average.path.split("/")[1:] == variable.path.split("/")[1:]
         expected = decay * before + (1 - decay) * variable.numpy()
         np.testing.assert_allclose(average.numpy(), expected, atol=1e-5, err_msg=average.path)
@@ -255,9 +254,7 @@ def test_fused_adam_is_keras_adam():
         for optimizer, ours in zip(optimizers, variables, strict=True):
             optimizer.apply([tf.constant(gradient) for gradient in gradients], ours)
         if step == 0:  # by hand: from zero moments, a step of the learning rate against the sign
-            np.testing.assert_allclose(
-                variables[0][0].numpy(), start - 0.01 * np.sign(gradients[0]), atol=1e-5
-            )
+            np.testing.assert_allclose(variables[0][0].numpy(), start - 0.01 * np.sign(gradients[0]), atol=1e-5)
     for one, other in zip(*(optimizer.variables for optimizer in optimizers), strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4)
     for one, other in zip(*variables, strict=True):
@@ -354,9 +351,7 @@ def test_restored_gan_is_the_saved_one(dtype, tmp_path):
 def train_on_replicas(path):
     """Writes the variables of GANs trained on one and on two devices; runs in a process of its own."""
     device = tf.config.LogicalDeviceConfiguration()
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [device, device]
-    )
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [device, device])
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     batches = tf.data.Dataset.from_tensor_slices(random_images(count=6 * BATCH)).batch(2 * BATCH)
     arrays = {}

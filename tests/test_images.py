@@ -111,9 +111,7 @@ def test_read_one_bit_and_palette(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["tif", "jpg"])
 def test_read_cmyk(tmp_path, suffix):
-    inks = np.zeros(
-        (16, 16, 4), np.uint8
-    )  # nothing on the left, magenta and yellow on the right: red on paper
+    inks = np.zeros((16, 16, 4), np.uint8)  # nothing on the left, magenta and yellow on the right: red on paper
     inks[:, 8:, 1:3] = 255
     path = tmp_path / f"a.{suffix}"
     Image.frombytes("CMYK", (16, 16), inks.tobytes()).save(path)
@@ -271,9 +269,7 @@ def test_grid():
 
 def test_grid_without_gaps_is_the_reshaped_array():
     pictures = np.arange(24, dtype=np.uint8).reshape(4, 2, 3, 1)
-    by_hand = np.block(
-        [[pictures[0, ..., 0], pictures[1, ..., 0]], [pictures[2, ..., 0], pictures[3, ..., 0]]]
-    )
+    by_hand = np.block([[pictures[0, ..., 0], pictures[1, ..., 0]], [pictures[2, ..., 0], pictures[3, ..., 0]]])
     np.testing.assert_array_equal(images.grid(pictures, columns=2, gap=0)[..., 0], by_hand)
 
 

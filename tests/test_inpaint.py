@@ -1,5 +1,7 @@
 """inpaint: the answer in closed form, one image's answer is its own, and nothing hidden is ever read."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from tf_inpaint.inpainting.inpaint import Completions, Inpainter
 SIZE, LATENT = 28, 5
 
 
-@pytest.fixture(scope="module")
+@functools.cache
 def networks():
     """A real pair, folded, whose weights are large enough for G(z) to depend on z."""
     keras.utils.set_random_seed(0)
@@ -26,8 +28,9 @@ def networks():
     return result
 
 
-def new_inpainter(networks, **settings):
-    return Inpainter(*networks, LATENT, **{"steps": 12, "start_draws": 6, "block_size": 4} | settings)
+@functools.cache  # for tracing one takes longer than these searches
+def new_inpainter(**settings):
+    return Inpainter(*networks(), LATENT, **{"steps": 12, "start_draws": 6, "block_size": 4} | settings)
 
 
 def digits(count, seed=0):
@@ -48,10 +51,11 @@ def assert_same(first, second):
         np.testing.assert_array_equal(one, other, err_msg=name)
 
 
-@pytest.fixture(scope="module")
-def many(networks):
+@functools.cache
+def many():
+    """17 images and their completions."""
     inputs = digits(17)
-    return *inputs, new_inpainter(networks).complete(*inputs)
+    return *inputs, new_inpainter().complete(*inputs)
 
 
 # --- the answer
@@ -138,17 +142,17 @@ def test_prior_weight_0_leaves_the_discriminator_uncalled():
 
 
 @pytest.mark.parametrize("start_draws", [6, 4])  # 4 restarts from the best of 6, and from any 4
-def test_restarts_are_never_worse_than_one(networks, start_draws):
+def test_restarts_are_never_worse_than_one(start_draws):
     inputs = digits(5)
-    one = new_inpainter(networks, start_draws=1 if start_draws == 4 else start_draws).complete(*inputs)
-    four = new_inpainter(networks, start_draws=start_draws, restarts=4).complete(*inputs)
+    one = new_inpainter(start_draws=1 if start_draws == 4 else start_draws).complete(*inputs)
+    four = new_inpainter(start_draws=start_draws, restarts=4).complete(*inputs)
     assert (four.energy <= one.energy).all()
     assert (four.energy < one.energy).any()
 
 
-def test_search_improves_on_its_start(networks):
+def test_search_improves_on_its_start():
     inputs = digits(5)
-    short, long = (new_inpainter(networks, steps=steps).complete(*inputs) for steps in (1, 40))
+    short, long = (new_inpainter(steps=steps).complete(*inputs) for steps in (1, 40))
     assert (long.energy < short.energy).all()
     assert np.abs(long.z).max() <= 1
 
@@ -157,9 +161,9 @@ def test_search_improves_on_its_start(networks):
 
 
 @pytest.mark.parametrize("block_size", [4, 8, 9])
-def test_answer_does_not_depend_on_the_neighbours(networks, many, block_size):
-    *inputs, _ = many
-    inpainter = new_inpainter(networks, block_size=block_size)
+def test_answer_does_not_depend_on_the_neighbours(block_size):
+    *inputs, _ = many()
+    inpainter = new_inpainter(block_size=block_size)
     together = inpainter.complete(*inputs)
     # Alone, first and last of the 17; among 3; all of them in another order, so in other slots of other blocks.
     for chosen in ([0], [16], [5, 16, 2], np.random.default_rng(1).permutation(17)):
@@ -167,35 +171,35 @@ def test_answer_does_not_depend_on_the_neighbours(networks, many, block_size):
         assert_same(some, rows(together, chosen))
 
 
-def test_restarts_do_not_depend_on_the_neighbours(networks):
+def test_restarts_do_not_depend_on_the_neighbours():
     # 3 restarts in blocks of 4: an image's restarts lie in two blocks, and in others when it comes alone.
     inputs = digits(5)
-    inpainter = new_inpainter(networks, restarts=3, steps=6)
+    inpainter = new_inpainter(restarts=3, steps=6)
     together = inpainter.complete(*inputs)
     for chosen in ([3], [4, 1]):
         assert_same(inpainter.complete(*(part[chosen] for part in inputs)), rows(together, chosen))
 
 
-def test_seed_chooses_the_answer(networks, many):
-    images, known, seeds, together = many
-    other = new_inpainter(networks).complete(images[:4], known[:4], seeds[:4] + [1, 0])
+def test_seed_chooses_the_answer():
+    images, known, seeds, together = many()
+    other = new_inpainter().complete(images[:4], known[:4], seeds[:4] + [1, 0])
     assert (other.z != together.z[:4]).any(axis=1).all()
 
 
-def test_watching_changes_nothing(networks, many):
-    *inputs, together = many
+def test_watching_changes_nothing():
+    *inputs, together = many()
     first = [part[:6] for part in inputs]
-    watched = new_inpainter(networks).complete(*first, watch=lambda *seen: seen[3](), watch_every=5)
+    watched = new_inpainter().complete(*first, watch=lambda *seen: seen[3](), watch_every=5)
     assert_same(watched, rows(together, slice(6)))
 
 
-def test_watch_tells_shares_rows_and_pictures(networks):
+def test_watch_tells_shares_rows_and_pictures():
     inputs, seen = digits(5), []
 
     def watch(share, turn, rows, generated):
         seen.append((share, turn, rows.tolist(), generated()))
 
-    inpainter = new_inpainter(networks, restarts=2)
+    inpainter = new_inpainter(restarts=2)
     found = inpainter.complete(*inputs, watch=watch, watch_every=5)
     shares = [share for share, *_ in seen]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1
@@ -204,7 +208,7 @@ def test_watch_tells_shares_rows_and_pictures(networks):
     blocks = {turn: rows for _, turn, rows, _ in seen}
     assert blocks == {0: [0, 0, 1, 1], 1: [2, 2, 3, 3], 2: [4, 4]}
     assert len(seen) == 3 * 4
-    for _, turn, rows_, pictures in seen:
+    for _, turn, _, pictures in seen:
         assert pictures.shape == (len(blocks[turn]), SIZE, SIZE, 1)
     last = seen[-1][3]
     assert min(np.abs(last - found.generated[4]).max(axis=(1, 2, 3))) < 1e-5
@@ -214,9 +218,9 @@ def test_watch_tells_shares_rows_and_pictures(networks):
 
 
 @pytest.mark.parametrize("blend", ["paste", "poisson"])
-def test_known_pixels_come_back_bit_for_bit(networks, blend):
+def test_known_pixels_come_back_bit_for_bit(blend):
     images, known, seeds = digits(4)
-    found = new_inpainter(networks, blend=blend).complete(images, known, seeds)
+    found = new_inpainter(blend=blend).complete(images, known, seeds)
     given = known > 0
     np.testing.assert_array_equal(found.images[given], images[given])
     assert np.abs(found.images).max() <= 1
@@ -235,9 +239,9 @@ def test_known_pixels_come_back_bit_for_bit(networks, blend):
     ],
     ids=["l1", "weighted_l1", "restarts"],
 )
-def test_hidden_pixels_are_never_read(networks, settings):
+def test_hidden_pixels_are_never_read(settings):
     images, known, seeds = digits(4)
-    inpainter = new_inpainter(networks, **settings)
+    inpainter = new_inpainter(**settings)
     clean = inpainter.complete(images, known, seeds)
     for scrambled in (np.random.default_rng(1).uniform(-1, 1, images.shape), np.nan, np.inf):
         hidden = np.where(known > 0, images, scrambled)
@@ -248,7 +252,7 @@ def test_hidden_pixels_are_never_read(networks, settings):
     assert (inpainter.complete(changed, known, seeds).z != clean.z).any()
 
 
-def test_low_resolution_reads_the_box_averages_only(networks):
+def test_low_resolution_reads_the_box_averages_only():
     images, _, seeds = digits(3)
     random = np.random.default_rng(0)
     # In eighths, so that sums are exact: moving pixels about within a box keeps its average to the bit.
@@ -259,7 +263,7 @@ def test_low_resolution_reads_the_box_averages_only(networks):
     assert not np.array_equal(images, moved)
     np.testing.assert_array_equal(objective.low_resolution(images, 4), objective.low_resolution(moved, 4))
     known = np.zeros_like(images)
-    inpainter = new_inpainter(networks, low_resolution_factor=4)
+    inpainter = new_inpainter(low_resolution_factor=4)
     found = inpainter.complete(images, known, seeds)
     assert_same(inpainter.complete(moved, known, seeds), found)
     np.testing.assert_array_equal(found.images, found.generated)
@@ -269,10 +273,10 @@ def test_low_resolution_reads_the_box_averages_only(networks):
 
 @pytest.mark.parametrize("blend", ["paste", "poisson"])
 @pytest.mark.parametrize("contextual", ["l1", "weighted_l1"])
-def test_all_known_gives_the_image_and_all_hole_a_sample(networks, blend, contextual):
+def test_all_known_gives_the_image_and_all_hole_a_sample(blend, contextual):
     images, _, seeds = digits(2)
     known = np.stack([masks.make(name, SIZE, SIZE, 0) for name in ("full", "empty")])
-    inpainter = new_inpainter(networks, blend=blend, contextual=contextual)
+    inpainter = new_inpainter(blend=blend, contextual=contextual)
     found = inpainter.complete(np.where(known > 0, images, np.nan), known, seeds)
     np.testing.assert_array_equal(found.images[0], images[0])
     np.testing.assert_array_equal(found.images[1], found.generated[1])

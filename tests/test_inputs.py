@@ -67,8 +67,7 @@ def test_stems_are_never_twice():
     for seed in range(200):
         random = np.random.default_rng(seed)
         keys = [
-            "/".join(random.choice(parts, random.integers(1, 3))) + random.choice([".png", ".jpg"])
-            for _ in range(12)
+            "/".join(random.choice(parts, random.integers(1, 3))) + random.choice([".png", ".jpg"]) for _ in range(12)
         ]
         found = stems(keys)
         lowered = {stem.casefold() for stem in found}
@@ -232,9 +231,7 @@ def test_contradictory_mask_is_refused(tmp_path, arguments, sentence):
     "height, width, channels, crop, size",
     [(28, 28, 3, 0, 28), (56, 56, 1, 0, 28), (67, 45, 3, 0, 28), (20, 23, 3, 0, 28), (90, 80, 3, 50, 32)],
 )
-def test_nothing_hidden_is_seen_through_a_mask_of_the_files_size(
-    tmp_path, height, width, channels, crop, size
-):
+def test_nothing_hidden_is_seen_through_a_mask_of_the_files_size(tmp_path, height, width, channels, crop, size):
     random = np.random.default_rng(height)
     known = masks.make("strokes", height, width, 1, 0.3)
     mask = new_masks(saved(tmp_path / "mask.png", known * 2 - 1), size, channels, crop)

@@ -102,9 +102,7 @@ def test_scale_outside_its_range(scale):
 
 
 def test_unknown_name_lists_the_names():
-    with pytest.raises(
-        ValueError, match=r"mask must be one of center, left, .*empty; received 'centre'; choose"
-    ):
+    with pytest.raises(ValueError, match=r"mask must be one of center, left, .*empty; received 'centre'; choose"):
         masks.make("centre", 8, 8, 0)
 
 
@@ -131,9 +129,7 @@ def test_colours_are_judged_by_luma():
     assert picture(masks.from_picture(colours)) == [[0, 1, 0, 1]]
 
 
-@pytest.mark.parametrize(
-    "bad", [np.zeros((4, 4, 1)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8)]
-)
+@pytest.mark.parametrize("bad", [np.zeros((4, 4, 1)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8)])
 def test_not_a_mask_picture(bad):
     with pytest.raises(ValueError, match=r"must be uint8 \[H, W, 1\] or \[H, W, 3\]; received"):
         masks.from_picture(bad)

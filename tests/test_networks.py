@@ -60,9 +60,7 @@ def randomise(layer):
     random = np.random.default_rng(1)
     for variable in layer.variables:
         positive = variable.name in ("gamma", "moving_variance")
-        variable.assign(
-            random.uniform(0.5, 2, variable.shape) if positive else random.normal(0, 0.2, variable.shape)
-        )
+        variable.assign(random.uniform(0.5, 2, variable.shape) if positive else random.normal(0, 0.2, variable.shape))
 
 
 def with_gradients(layer, inputs, output_gradient, **kwargs):

@@ -25,9 +25,7 @@ def test_importance_by_hand():
     # One hole pixel in the middle: each known pixel whose window reaches it sees 1 of 9.
     known = np.ones((1, 5, 5, 1), np.float32)
     known[0, 2, 2] = 0
-    by_hand = (
-        np.array([[0, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 1, 0, 1, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]) / 9
-    )
+    by_hand = np.array([[0, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 1, 0, 1, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]) / 9
     np.testing.assert_allclose(objective.importance(known, 3)[0, :, :, 0], by_hand, rtol=1e-6)
 
 
@@ -96,9 +94,7 @@ def test_low_resolution_by_hand():
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_contextual_low_resolution_agrees_with_reference(factor):
     generated, images, _ = random_batch(4)
-    expected = [
-        reference.contextual_low_resolution(*pair, factor) for pair in zip(generated, images, strict=True)
-    ]
+    expected = [reference.contextual_low_resolution(*pair, factor) for pair in zip(generated, images, strict=True)]
     received = objective.contextual_low_resolution(generated, images, factor)
     np.testing.assert_allclose(received, expected, rtol=1e-5)
 

@@ -29,9 +29,7 @@ def python(code, *arguments):
 def test_wheel_holds_the_package_and_nothing_else(tmp_path):
     # A copy, for a build writes beside its sources.
     source = tmp_path / "source"
-    shutil.copytree(
-        ROOT, source, ignore=shutil.ignore_patterns(".*", "runs", "__pycache__", "build", "*.egg-info")
-    )
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "runs", "__pycache__", "build", "*.egg-info"))
     for folder in ("export", "tests", "configs"):
         (source / folder).mkdir(exist_ok=True)
         (source / folder / "__init__.py").touch()

@@ -41,9 +41,7 @@ def test_whole_image_agrees_with_scikit_image(channels):
 
 def test_hole_ssim_is_the_mean_of_scikit_images_full_map():
     first, second, weights = random_pair(1)
-    for image, other, hole, received in zip(
-        first, second, weights, pairwise.ssim(first, second, weights), strict=True
-    ):
+    for image, other, hole, received in zip(first, second, weights, pairwise.ssim(first, second, weights), strict=True):
         similarity = skimage_ssim(image, other, full=True)[1]
         assert received == pytest.approx(similarity[hole[:, :, 0] > 0].mean(), abs=1e-6)
 
@@ -68,9 +66,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(
-    ("metric", "perfect"), [(pairwise.l1, 0), (pairwise.psnr, np.inf), (pairwise.ssim, 1)]
-)
+@pytest.mark.parametrize(("metric", "perfect"), [(pairwise.l1, 0), (pairwise.psnr, np.inf), (pairwise.ssim, 1)])
 def test_identity(metric, perfect, weighted):
     first, _, weights = random_pair(3)
     np.testing.assert_allclose(metric(first, first, weights if weighted else None), perfect, rtol=1e-12)

@@ -19,11 +19,7 @@ README = (ROOT / "README.md").read_text()
 CONFIGS = {"tf_inpaint": StoryConfig, "tf_inpaint.train": TrainConfig, "tf_inpaint.complete": CompleteConfig}
 TEXTS = [README, *(path.read_text() for path in sorted((ROOT / "configs").glob("*.flags")))]
 COMMANDS = sorted(
-    {
-        line
-        for text in TEXTS
-        for line in re.findall(r"^#? *(python -m tf_inpaint.*)$", text, flags=re.MULTILINE)
-    }
+    {line for text in TEXTS for line in re.findall(r"^#? *(python -m tf_inpaint.*)$", text, flags=re.MULTILINE)}
 )
 
 

@@ -90,9 +90,7 @@ def finished(tmp_path_factory):
     assert process.returncode == 0, errors
     errors = alongside.communicate()[1]
     assert alongside.returncode == 0, errors
-    return SimpleNamespace(
-        config=whole, whole=folder / "whole", stopped=folder / "stopped", terminated=terminated
-    )
+    return SimpleNamespace(config=whole, whole=folder / "whole", stopped=folder / "stopped", terminated=terminated)
 
 
 def damage_one_byte(prefix):
@@ -299,9 +297,7 @@ def test_run_without_a_readable_checkpoint_is_not_trained_over(finished, tmp_pat
     code, (error,) = command(f"--flagfile={folder}/config.flags", f"--run_dir={folder}")
     assert code == 2
     assert "--run_dir must hold a checkpoint that can be read" in error
-    assert {name: before[name] for name in before if "config" not in name.name}.items() <= contents(
-        folder
-    ).items()
+    assert {name: before[name] for name in before if "config" not in name.name}.items() <= contents(folder).items()
 
 
 @pytest.mark.slow
@@ -405,9 +401,7 @@ def test_new_gan_is_what_the_config_asks_for():
 
 def test_seed_fixes_the_first_weights():
     config = dataclasses.replace(CONFIG, seed=3)
-    first, again, other = (
-        runs.new_gan(dataclasses.replace(config, seed=seed)).get_weights() for seed in (3, 3, 4)
-    )
+    first, again, other = (runs.new_gan(dataclasses.replace(config, seed=seed)).get_weights() for seed in (3, 3, 4))
     assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
     assert not np.array_equal(first[1], other[1])
 

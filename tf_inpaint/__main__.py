@@ -18,18 +18,14 @@ def run(config: StoryConfig) -> int:
 
     folder = Path(config.run_dir)
     print(f"Training for {config.steps} steps on the embedded digits", flush=True)
-    code = train.run(
-        TrainConfig(run_dir=config.run_dir, steps=config.steps, seed=config.seed, reuse_generated=True)
-    )
+    code = train.run(TrainConfig(run_dir=config.run_dir, steps=config.steps, seed=config.seed, reuse_generated=True))
     for mask in MASKS:
         if code:
             return code
         print(f"Completing {config.count} digits it has not seen, mask {mask}", flush=True)
         out_dir = str(folder / "completions" / mask)
         code = complete.run(
-            CompleteConfig(
-                run_dir=config.run_dir, out_dir=out_dir, mask=mask, count=config.count, seed=config.seed
-            )
+            CompleteConfig(run_dir=config.run_dir, out_dir=out_dir, mask=mask, count=config.count, seed=config.seed)
         )
     print(
         f"""

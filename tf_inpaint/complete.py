@@ -54,9 +54,7 @@ def run(config: CompleteConfig) -> int:
         items = files(config.images, leave_out=out_dir)
     else:
         data_dir = trained.data_dir or None
-        items = held_out(
-            open_source(trained.dataset, size, channels, trained.crop, "held_out", data_dir), config.count
-        )
+        items = held_out(open_source(trained.dataset, size, channels, trained.crop, "held_out", data_dir), config.count)
     if not items:
         raise ValueError(f"Image files are required; {', '.join(config.images)} holds none; check the path.")
     network = runs.load(Path(config.run_dir))
@@ -218,9 +216,7 @@ class Job:
             )
         if self.config.overwrite:
             return
-        fields = [
-            name for name, value in self.settings.items() if name not in FREE and there.get(name) != value
-        ]
+        fields = [name for name, value in self.settings.items() if name not in FREE and there.get(name) != value]
         if fields:
             changes = ", ".join(f"{name} ({there.get(name)} there)" for name in fields)
             raise ValueError(
@@ -235,9 +231,7 @@ class Job:
             for line in map(json.loads, self.lines.read_text().splitlines()):
                 self.done[line["file"]] = line | {"z": z[line["file"]]}
         if self.journal.exists():
-            whole = [
-                line for line in self.journal.read_text().splitlines(keepends=True) if line.endswith("\n")
-            ]
+            whole = [line for line in self.journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
             with images.atomic(self.journal) as path:
                 path.write_text("".join(whole))
             for line in map(json.loads, whole):
@@ -305,9 +299,7 @@ class Job:
                 paths = [folder / f"{name}.png" for name in PICTURES[:3]] + [self.out_dir / f"{stem}.png"]
                 rows += [images.enlarge(images.read(path)[None]) for path in paths]
         if rows:
-            images.write(
-                self.sheet, images.grid(np.concatenate(rows), columns=len(PICTURES), captions=PICTURES)
-            )
+            images.write(self.sheet, images.grid(np.concatenate(rows), columns=len(PICTURES), captions=PICTURES))
 
 
 def scores(completion: np.ndarray, original: np.ndarray, hole: np.ndarray) -> dict[str, float | None]:

@@ -28,9 +28,7 @@ class TrainConfig:
     beta_1: float = setting(0.5, "Adam's decay of the mean gradient, of both networks", minimum=0, below=1)
     discriminator_steps: int = setting(1, "discriminator updates in a step", minimum=1)
     generator_steps: int = setting(1, "generator updates in a step", minimum=1)
-    reuse_generated: bool = setting(
-        False, "both updates see one generated batch: faster, but no fresh z for G"
-    )
+    reuse_generated: bool = setting(False, "both updates see one generated batch: faster, but no fresh z for G")
     label_smoothing: float = setting(0.0, "real images' target is 1 minus this", minimum=0, below=0.5)
     ema_decay: float = setting(0.999, "decay of the averaged generator, the one used", minimum=0, below=1)
     mixed_precision: str = setting(
@@ -90,9 +88,7 @@ class CompleteConfig:
     start: str = setting("best", "z to start from: the best of several, or any", choices=("best", "random"))
     start_draws: int = setting(64, "z drawn for each image; the best by energy start the search", minimum=1)
     blend: str = setting("paste", "how the hole joins the known pixels", choices=("paste", "poisson"))
-    block_size: int = setting(
-        8, "searches run together; rounding, and so the answer, depends on it", minimum=1
-    )
+    block_size: int = setting(8, "searches run together; rounding, and so the answer, depends on it", minimum=1)
     details: int = setting(8, "images whose intermediate pictures are written too", minimum=0)
     seed: int = setting(0, "fixes the masks and the search", minimum=0, below=2**31)
     overwrite: bool = setting(False, "replace what is in out_dir")

@@ -54,9 +54,7 @@ def validate(config: Any) -> None:
             words = [] if "choices" in field.metadata else [_KINDS[kind]]
             required = ", ".join(filter(None, [*words, _limits(field)]))
             default = _text(field.default) or "its default"
-            raise ValueError(
-                f"--{field.name} must be {required}; received {value!r}; leave it out for {default}"
-            )
+            raise ValueError(f"--{field.name} must be {required}; received {value!r}; leave it out for {default}")
 
 
 def to_json(config: Any) -> str:
@@ -272,9 +270,7 @@ def _fits(kind: Any, value: Any, rules: typing.Mapping[str, Any]) -> bool:
 def _limits(field: dataclasses.Field) -> str:
     if "choices" in field.metadata:
         return "one of " + ", ".join(map(str, field.metadata["choices"]))
-    return " and ".join(
-        f"{words} {field.metadata[key]}" for key, words in _LIMITS.items() if key in field.metadata
-    )
+    return " and ".join(f"{words} {field.metadata[key]}" for key, words in _LIMITS.items() if key in field.metadata)
 
 
 def _text(value: Any) -> str:

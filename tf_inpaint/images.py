@@ -69,16 +69,12 @@ def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndar
                 raise Image.DecompressionBombError
             pixels = np.asarray(_gray_or_rgb(ImageOps.exif_transpose(picture)))
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"An image file is required; {name} does not exist; check the path."
-        ) from None
+        raise FileNotFoundError(f"An image file is required; {name} does not exist; check the path.") from None
     except UnidentifiedImageError:
         reason = f"is empty or none of {', '.join(FORMATS)}"
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow has a limit of its own
         reason = f"claims more than {MAX_PIXELS:,} pixels"
-    except (
-        Exception
-    ) as error:  # a damaged file makes Pillow raise nearly anything: struct.error, KeyError, ...
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything: struct.error, KeyError, ...
         reason = f"cannot be decoded ({' '.join(str(error).split()) or type(error).__name__})"
     else:
         return pixels if pixels.ndim == 3 else pixels[..., None]
@@ -120,9 +116,7 @@ def fit(picture: np.ndarray, image_size: int, channels: int, crop: int = 0) -> n
     if square.shape == (image_size, image_size, channels):
         return square if square.size == picture.size else square.copy()  # a view keeps the whole in memory
     resized = _image(square).resize((image_size, image_size), Image.Resampling.BICUBIC)
-    return np.asarray(resized.convert("L" if channels == 1 else "RGB")).reshape(
-        image_size, image_size, channels
-    )
+    return np.asarray(resized.convert("L" if channels == 1 else "RGB")).reshape(image_size, image_size, channels)
 
 
 def centre(picture: np.ndarray, crop: int = 0) -> np.ndarray:

@@ -65,10 +65,7 @@ def held_out(source: Source, count: int) -> list[Input]:
         return read
 
     keys = [source.name(index) for index in indices]
-    return [
-        Input(key, key, stem, reader(index))
-        for key, stem, index in zip(keys, stems(keys), indices, strict=True)
-    ]
+    return [Input(key, key, stem, reader(index)) for key, stem, index in zip(keys, stems(keys), indices, strict=True)]
 
 
 def files(paths: Sequence[str], leave_out: Path) -> list[Input]:
@@ -111,9 +108,7 @@ def stems(keys: Sequence[str]) -> list[str]:
         return [path.stem, whole, f"{whole}_{path.suffix[1:]}"]
 
     # A file system may take "A.png" and "a.png" for one.
-    levels = [
-        [spelling.casefold() for spelling in level] for level in zip(*map(spellings, keys), strict=True)
-    ]
+    levels = [[spelling.casefold() for spelling in level] for level in zip(*map(spellings, keys), strict=True)]
     result: list[str] = []
     taken = set(RESERVED)
     counts = [Counter(level) for level in levels]
@@ -153,9 +148,7 @@ class Masks:
             that this kind of mask does not have.
     """
 
-    def __init__(
-        self, mask: str, size: int, channels: int, crop: int, seed: int, scale: float | None, invert: bool
-    ):
+    def __init__(self, mask: str, size: int, channels: int, crop: int, seed: int, scale: float | None, invert: bool):
         self.mask = mask
         self.size = size
         self.channels = channels
@@ -169,9 +162,7 @@ class Masks:
         path = Path(mask)
         if mask in masks.NAMES:
             if invert:
-                raise ValueError(
-                    f"--invert_mask must go with a mask file or folder; received {mask}; leave it out."
-                )
+                raise ValueError(f"--invert_mask must go with a mask file or folder; received {mask}; leave it out.")
             if mask == "lowres":
                 self.low_resolution_factor = factor = masks.low_resolution_factor(scale)
                 if size % factor:
@@ -180,9 +171,7 @@ class Masks:
                         f"{size} pixels; 0.5 gives boxes of 2 and 0.75 of 4."
                     )
         elif scale is not None:
-            raise ValueError(
-                f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out."
-            )
+            raise ValueError(f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out.")
         elif path.is_dir():
             self.folder = {Path(name).stem: path / name for name in images.list_files(path)}
         elif path.exists():
@@ -255,8 +244,7 @@ class Masks:
         stem = Path(key).stem
         if stem not in self.folder:
             raise ValueError(
-                f"A mask folder must hold a file for every image; {self.mask} has none with the stem "
-                f"{stem!r}; add it."
+                f"A mask folder must hold a file for every image; {self.mask} has none with the stem {stem!r}; add it."
             )
         return self.folder[stem]
 

@@ -36,7 +36,7 @@ class Run(NamedTuple):
 
 
 def directory(config: TrainConfig) -> Path:
-    """`run_dir`, or `runs/NAME` after the data set: `runs/mnist` for `tfds:mnist`, `runs/faces` for `folder:x/faces`."""
+    """`run_dir`, or `runs/NAME` after the data set: `mnist` for `tfds:mnist`, `faces` for `folder:my/faces`."""
     if config.run_dir:
         return Path(config.run_dir)
     kind, _, name = config.dataset.partition(":")
@@ -126,9 +126,7 @@ def checkpoints(
     folder: Path, state: dict[str, list[tf.Variable]], keep: int | None = None
 ) -> tf.train.CheckpointManager:
     """The checkpoints of a run, of the parts of the training that `state` names (see `GAN.state`)."""
-    return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**state), str(folder / "checkpoints"), max_to_keep=keep
-    )
+    return tf.train.CheckpointManager(tf.train.Checkpoint(**state), str(folder / "checkpoints"), max_to_keep=keep)
 
 
 def restore(manager: tf.train.CheckpointManager) -> bool:

@@ -36,9 +36,7 @@ def epoch_order(size: int, seed: int, epoch: int) -> np.ndarray:
     return np.argsort(np.random.Philox(key=[seed, epoch]).random_raw(size), kind="stable")
 
 
-def train_batches(
-    source: Source, batch_size: int, seed: int, first_step: int, last_step: int
-) -> tf.data.Dataset:
+def train_batches(source: Source, batch_size: int, seed: int, first_step: int, last_step: int) -> tf.data.Dataset:
     """The training batches of steps `first_step` to `last_step - 1`, one element each.
 
     Step t holds positions tB .. tB + B - 1 of an endless sequence, whose positions eN .. eN + N - 1 are

@@ -204,9 +204,7 @@ def _npz(file: str, split: str) -> _Pictures:
         raise FileNotFoundError(f"An npz file is required; {file} does not exist; check the path.") from None
     except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         reason = _one_line(error)
-        raise ValueError(
-            f"{file} must be an npz file without objects; received: {reason}; save it anew."
-        ) from None
+        raise ValueError(f"{file} must be an npz file without objects; received: {reason}; save it anew.") from None
     if array is None:
         found = ", ".join(keys) or "nothing"
         raise ValueError(f"{file} must hold x_train, images or x; received {found}; rename the array.")
@@ -217,9 +215,7 @@ def _npz(file: str, split: str) -> _Pictures:
 def _pixels(array: np.ndarray, name: str) -> np.ndarray:
     pictures = array[..., None] if array.ndim == 3 else array
     if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or 0 in pictures.shape[1:]:
-        raise ValueError(
-            f"{name} must be [N, H, W] or [N, H, W, 1 or 3]; received {array.shape}; reshape it."
-        )
+        raise ValueError(f"{name} must be [N, H, W] or [N, H, W, 1 or 3]; received {array.shape}; reshape it.")
     if pictures.dtype == np.uint8:
         return pictures
     wanted = f"{name} must be uint8, or floats from 0 to 1"
@@ -244,21 +240,15 @@ def _tfds(name: str, split: str, data_dir: str | None) -> _Pictures:
     except Exception as error:  # of no common class: unknown name, no network, quota, full disk, ...
         remedy = "correct the name, prepare it elsewhere, or unpack its images and use folder:DIR"
         reason = _one_line(error)
-        raise ValueError(
-            f"tfds:{name} must be on disk or a download; received: {reason}; {remedy}."
-        ) from error
+        raise ValueError(f"tfds:{name} must be on disk or a download; received: {reason}; {remedy}.") from error
     keys = [key for key, feature in builder.info.features.items() if type(feature) is tfds.features.Image]
     if len(keys) != 1 and "image" not in keys:
         found = ", ".join(keys) or "none"
-        raise ValueError(
-            f"tfds:{name} must have one image feature; received {found}; choose another data set."
-        )
+        raise ValueError(f"tfds:{name} must have one image feature; received {found}; choose another data set.")
     key = "image" if "image" in keys else keys[0]
     splits = builder.info.splits
     if splits and "train" not in splits:
-        raise ValueError(
-            f"tfds:{name} must have a train split; received {', '.join(splits)}; choose another."
-        )
+        raise ValueError(f"tfds:{name} must have a train split; received {', '.join(splits)}; choose another.")
     own_test = "test" in splits
     part = "test" if own_test and split == "held_out" else "train"
     # Left encoded, so that images.read treats them as it treats files.

@@ -75,9 +75,7 @@ class MetricsFile(Every):
             with self.path.open(newline="") as file:
                 rows = [row for row in list(csv.reader(file))[1:] if len(row) == len(COLUMNS)]
         with images.atomic(self.path) as path, open(path, "w", newline="") as file:
-            csv.writer(file).writerows(
-                [COLUMNS, *(row for row in rows if int(row[0]) <= int(self.model.step))]
-            )
+            csv.writer(file).writerows([COLUMNS, *(row for row in rows if int(row[0]) <= int(self.model.step))])
         self.started = (int(self.model.step), self.clock()) if self.clock else None
 
     def act(self, step):

@@ -25,9 +25,7 @@ def initializer() -> keras.Initializer:
 def stage_channels(image_size: int, width: int) -> list[int]:
     """Channels of each feature map between two convolutions, from the finest to the coarsest."""
     if image_size not in STAGES:
-        raise ValueError(
-            f"image_size must be one of {sorted(STAGES)}; received {image_size}; choose one of these."
-        )
+        raise ValueError(f"image_size must be one of {sorted(STAGES)}; received {image_size}; choose one of these.")
     return [width * min(2**stage, 8) for stage in range(STAGES[image_size])]
 
 
@@ -113,9 +111,7 @@ class ConvolutionToImage(keras.layers.Conv2DTranspose):
     def call(self, inputs):
         batch, height, width = tf.unstack(tf.shape(inputs)[:3])
         shape = [batch, 2 * height, 2 * width, self.filters]
-        outputs = tf.nn.conv2d_transpose(
-            inputs, tf.convert_to_tensor(self.kernel), shape, self.strides, PADDING
-        )
+        outputs = tf.nn.conv2d_transpose(inputs, tf.convert_to_tensor(self.kernel), shape, self.strides, PADDING)
         outputs = tf.ensure_shape(outputs, [None, *(2 * side for side in inputs.shape[1:3]), self.filters])
         return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
 
@@ -263,8 +259,6 @@ def folded(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
     weights = [variable.numpy() for variable in result.variables]
 
     def function(inputs):
-        return result.stateless_call([tf.constant(weight) for weight in weights], [], inputs, training=False)[
-            0
-        ]
+        return result.stateless_call([tf.constant(weight) for weight in weights], [], inputs, training=False)[0]
 
     return function

@@ -167,10 +167,7 @@ class Inpainter:
         z = points[np.arange(len(images)), energies.argmin(axis=1)]
         finished = [self.finish(*block) for block in self.blocks(images, known, weights, z)]
         return Completions(
-            *(
-                np.concatenate([part.numpy() for part in parts])[: len(images)]
-                for parts in zip(*finished, strict=True)
-            )
+            *(np.concatenate([part.numpy() for part in parts])[: len(images)] for parts in zip(*finished, strict=True))
         )
 
     def search_block(self, images, weights, z, tell, every):

@@ -33,9 +33,7 @@ def importance(known: tf.Tensor, window: int = 7) -> tf.Tensor:
     Source: Yeh et al. 2017.
     """
     if window < 1 or window % 2 == 0:
-        raise ValueError(
-            f"window must be odd and positive, to have a middle; received {window}; choose e.g. 7."
-        )
+        raise ValueError(f"window must be odd and positive, to have a middle; received {window}; choose e.g. 7.")
     known = tf.cast(known, tf.float32)
     margin = [window // 2, window // 2]
     hole = tf.pad(1.0 - known, [[0, 0], margin, margin, [0, 0]], mode="SYMMETRIC")

@@ -101,9 +101,7 @@ class Search(tf.Module):
         latent_size: Z.
     """
 
-    def __init__(
-        self, energy_fn: Callable[..., tf.Tensor], solver: Solver, block_size: int, latent_size: int
-    ):
+    def __init__(self, energy_fn: Callable[..., tf.Tensor], solver: Solver, block_size: int, latent_size: int):
         super().__init__()
         self.energy_fn = energy_fn
         self.solver = solver

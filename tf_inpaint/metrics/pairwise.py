@@ -106,8 +106,6 @@ def _blur(images: np.ndarray) -> np.ndarray:
     for axis in (-3, -2):
         margins = [(0, 0)] * images.ndim
         margins[axis] = (RADIUS, RADIUS)
-        windows = np.lib.stride_tricks.sliding_window_view(
-            np.pad(images, margins, "symmetric"), len(kernel), axis=axis
-        )
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(images, margins, "symmetric"), len(kernel), axis=axis)
         images = windows @ kernel
     return images
