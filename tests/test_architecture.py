@@ -13,6 +13,7 @@ PACKAGE = Path(tf_inpaint.__file__).parent
 LIBRARIES = {
     "flags": set(),
     "config": {"flags"},
+    "launch": {"flags"},
     "images": set(),
     "data": {"images"},
     "gan": {"images"},
@@ -20,6 +21,7 @@ LIBRARIES = {
     "metrics": set(),
     "runs": {"config", "flags", "gan", "images"},
     "inputs": {"data", "images", "inpainting"},
+    "jobs": {"config", "images", "inputs", "metrics"},
     "report": {"images"},
     "lessons": {"config", "gan", "images"},
 }

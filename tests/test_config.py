@@ -1,12 +1,8 @@
-"""Configs survive JSON and flagfiles, refuse in one sentence, and make commands exit as they should."""
+"""Configs survive JSON and flagfiles, and refuse in one sentence."""
 
 import dataclasses
 import json
-import logging
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +12,6 @@ from tf_inpaint.flags import (
     describe,
     differing,
     from_json,
-    launch,
     parse,
     setting,
     to_flags,
@@ -242,92 +237,3 @@ def test_help_tells_every_flag():
         assert (f"--[no]{field.name}\n" if field.type is bool else f"--{field.name}=") in text
     assert "--batch_size=64\n" in text and "(at least 2)" in text and "(one of 1, 3)" in text
     assert "  IMAGES ...\n" in describe(CompleteConfig, None)
-
-
-@pytest.fixture
-def clean_process(monkeypatch):
-    """Gives `launch` an environment and a logger of its own."""
-    for name in ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
-        monkeypatch.setenv(name, "")  # so that monkeypatch also takes away what `launch` sets
-        monkeypatch.delenv(name)
-    logger = logging.getLogger("tf_inpaint")
-    before = logger.handlers, logger.level, logger.propagate
-    yield
-    logger.handlers, logger.level, logger.propagate = before
-
-
-def exit_code(run, *argv):
-    with pytest.raises(SystemExit) as exit_:
-        launch(StoryConfig, run, "Usage.", argv)
-    return exit_.value.code or 0
-
-
-def run_in_package(statement):
-    """A run whose deepest frame is in the package, as a real command's would be."""
-    names = {"__package__": "tf_inpaint.data", "__name__": "tf_inpaint.data.sources"}
-    exec(f"def run(config):\n    {statement}", names)
-    return names["run"]
-
-
-@pytest.mark.usefixtures("clean_process")
-class TestLaunch:
-    def test_gives_run_the_config_and_exits_with_its_code(self):
-        seen = []
-        assert exit_code(seen.append, "--steps=7") == 0
-        assert seen == [StoryConfig(steps=7)]
-        assert exit_code(lambda config: 1) == 1
-
-    def test_sets_the_environment_but_keeps_the_user_s(self, monkeypatch):
-        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-        assert exit_code(lambda config: 0) == 0
-        assert os.environ["KERAS_BACKEND"] == "tensorflow"
-        assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
-        assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
-
-    @pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
-    def test_help_runs_nothing(self, flag, capsys):
-        seen = []
-        assert exit_code(seen.append, "--nonsense", flag) == 0
-        assert not seen and capsys.readouterr().out.startswith("Usage.\n")
-
-    @pytest.mark.parametrize(
-        "statement",
-        ["raise ValueError('a; b;\\n c')", "open('absent/file')", "raise FileNotFoundError('x must exist')"],
-    )
-    def test_refusal_is_one_line(self, statement, capsys):
-        assert exit_code(run_in_package(statement)) == 2
-        error = capsys.readouterr().err
-        assert ": error: " in error and error.count("\n") == 1
-
-    def test_bug_keeps_its_traceback(self):
-        # The deepest frame is json's.
-        with pytest.raises(ValueError, match="Expecting value"):
-            launch(StoryConfig, run_in_package("import json; json.loads('')"), "Usage.", [])
-
-    def test_interrupt_is_quiet(self, capsys):
-        assert exit_code(run_in_package("raise KeyboardInterrupt")) == 130
-        assert capsys.readouterr().err == ""
-
-    def test_other_backend_is_refused(self, monkeypatch, capsys):
-        monkeypatch.setenv("KERAS_BACKEND", "jax")
-        seen = []
-        assert exit_code(seen.append) == 2
-        assert not seen and "KERAS_BACKEND must be tensorflow; received 'jax'; " in capsys.readouterr().err
-
-    def test_log_is_plain_lines_once(self, capsys):
-        def run(config):
-            logging.getLogger("tf_inpaint.data").info("read %d", 3)
-
-        assert exit_code(run) == exit_code(run) == 0
-        assert capsys.readouterr().err == "read 3\nread 3\n"
-
-
-@pytest.mark.parametrize(("argument", "code"), [("--width=0", 2), ("--unknown=1", 2), ("--help", 0)])
-def test_command_exits(argument, code):
-    command = [sys.executable, "-m", "tf_inpaint.train", argument]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == code
-    if code:
-        assert done.stderr.startswith("tf_inpaint.train: error: ") and done.stderr.count("\n") == 1
-    else:
-        assert done.stderr == "" and "--width=32" in done.stdout

@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf_inpaint import flags, images, runs, train
+from tf_inpaint import flags, images, launch, runs, train
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.gan import callbacks
 
@@ -226,13 +226,13 @@ def test_damaged_checkpoints_are_passed_over(finished, tmp_path, damage, caplog)
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Runs the command with flags: its exit code, and its lines on stderr."""
-    monkeypatch.setattr(flags, "_prepare", lambda: None)
+    monkeypatch.setattr(launch, "_prepare", lambda: None)
     # It would hold for all tests after this one.
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
 
     def run(*argv):
         with pytest.raises(SystemExit) as exit_:
-            flags.launch(TrainConfig, train.run, "Usage.", argv)
+            launch.launch(TrainConfig, train.run, "Usage.", argv)
         return exit_.value.code, capsys.readouterr().err.splitlines()
 
     return run

@@ -42,6 +42,6 @@ and for each mask, {", ".join(MASKS)}, such as the first:
 
 
 if __name__ == "__main__":
-    from tf_inpaint.flags import launch
+    from tf_inpaint.launch import launch
 
     launch(StoryConfig, run, __doc__)

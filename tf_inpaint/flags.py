@@ -1,4 +1,4 @@
-"""A frozen dataclass as the flags of a command, as JSON and as a flagfile, and the command run with it.
+"""A frozen dataclass as the flags of a command, as JSON and as a flagfile.
 
 A field says everything about its flag (`setting`): default, help, choices and range. All of it is checked
 before TensorFlow is imported, so a bad flag costs no time.
@@ -6,23 +6,19 @@ before TensorFlow is imported, so a bad flag costs no time.
 
 import dataclasses
 import json
-import logging
 import math
-import os
 import re
-import sys
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 Config = TypeVar("Config")
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text", tuple: "texts"}
 _LIMITS = {"minimum": "at least", "above": "above", "below": "below"}
 _BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
-_HELP = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
 
 
 def setting(default: Any, help: str, **rules: Any) -> Any:
@@ -178,71 +174,6 @@ def describe(config_class: type, usage: str | None) -> str:
         lines += ["  " + head, textwrap.indent(textwrap.fill(meaning, 90), " " * 8)]
     lines += ["  --flagfile=FILE", " " * 8 + "read flags from FILE, one a line; # is a comment"]
     return "\n".join(lines)
-
-
-def launch(
-    config_class: type[Config],
-    run: Callable[[Config], int | None],
-    usage: str | None,
-    argv: Sequence[str] | None = None,
-) -> NoReturn:
-    """Runs a command and exits: with what `run` returns, 2 after a refusal, 130 when interrupted.
-
-    A refusal is one line on stderr: any OSError, and a ValueError that this package raised. A ValueError from
-    somebody else's code is a bug of ours and keeps its traceback.
-
-    Args:
-      config_class: the command's dataclass.
-      run: the command.
-      usage: the command's module docstring.
-      argv: the arguments, without the program's name; the process' own by default.
-    """
-    argv = sys.argv[1:] if argv is None else argv
-    if _HELP & set(argv):
-        print(describe(config_class, usage))
-        sys.exit(0)
-    try:
-        config = parse(config_class, argv)
-        _prepare()
-        sys.exit(run(config))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (OSError, ValueError) as error:
-        if not isinstance(error, OSError) and not _is_ours(error):
-            raise
-        _refuse(error)
-
-
-def _prepare() -> None:
-    """Sets what must be set before TensorFlow is imported, and prints the package's log as plain lines."""
-    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
-    if backend != "tensorflow":
-        raise ValueError(f"KERAS_BACKEND must be tensorflow; received {backend!r}; unset it")
-    os.environ["KERAS_BACKEND"] = backend
-    # Not 3, which hides why a GPU cannot be used: TensorFlow logs that as an error, then goes on without.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Off by default on CPUs without AVX-512, where it still is up to twice as fast.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    logger = logging.getLogger(__package__)
-    logger.handlers = [logging.StreamHandler()]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-
-
-def _refuse(error: Exception) -> NoReturn:
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    program = spec.name.removesuffix(".__main__") if spec else os.path.basename(sys.argv[0])
-    print(f"{program}: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
-    sys.exit(2)
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether the deepest frame of the traceback is in this package."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    package = trace.tb_frame.f_globals.get("__package__") if trace else None
-    return (package or "").split(".")[0] == __package__
 
 
 def _kind(field: dataclasses.Field) -> type:

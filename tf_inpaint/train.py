@@ -64,6 +64,6 @@ def run(config: TrainConfig) -> int:
 
 
 if __name__ == "__main__":
-    from tf_inpaint.flags import launch
+    from tf_inpaint.launch import launch
 
     launch(TrainConfig, run, __doc__)

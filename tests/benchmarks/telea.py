@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from tf_inpaint import images, inputs, runs
-from tf_inpaint.complete import scores
 from tf_inpaint.config import CompleteConfig
 from tf_inpaint.data.sources import open_source
+from tf_inpaint.jobs import scores
 
 NAMES = ("hole_psnr", "psnr", "hole_ssim", "ssim")
 
