@@ -74,8 +74,9 @@ def discriminator_loss(real_logits, generated_logits, label_smoothing=0.0):
 
 
 def generator_loss(name, generated_logits):
-    probability = 1 / (1 + np.exp(-np.asarray(generated_logits, np.float64)))
-    return {"minimax": np.log(1 - probability), "non_saturating": -np.log(probability)}[name].mean()
+    logits = np.asarray(generated_logits, np.float64)
+    probability = 1 / (1 + np.exp(-logits))
+    return {"minimax": np.log(1 - probability), "non_saturating": -np.log(probability), "critic": -logits}[name].mean()
 
 
 def slope(function, point, step=1e-4):

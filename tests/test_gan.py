@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint import runs
-from tf_inpaint.gan.model import GAN, LOGS, draw_latents
+from tf_inpaint.gan import augment
+from tf_inpaint.gan.model import CHANGES, GAN, LOGS, SHARES, draw_latents
 from tf_inpaint.gan.networks import Discriminator, Generator
 from tf_inpaint.gan.optimizer import Adam
 
@@ -94,7 +95,7 @@ def naive_step(generator, discriminator, images, latents, loss, counts, reuse, s
         if reused:  # G has not run again
             for variable, value in zip(generator.non_trainable_variables, statistics, strict=True):
                 variable.assign(value)
-    return {name: np.mean(entries) for name, entries in logs.items()}
+    return {name: np.mean(entries) if entries else 0 for name, entries in logs.items()}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,95 @@ def test_step_is_algorithm_1(loss, counts, reuse, smoothing):
         np.testing.assert_allclose(variable.numpy(), value, atol=1e-3 * change, err_msg=variable.path)
     assert int(gan.discriminator_optimizer.iterations) == counts[0]
     assert int(gan.generator_optimizer.iterations) == counts[1]
-    assert int(gan.step) == 1
+    assert gan.step == 1
+
+
+def naive_costs(gan, images, z, loss, gradient_penalty=0.0, r1=0.0, feature_matching=0.0, policy=()):
+    """D's and G's cost of one step as functions, by the definitions, on logits."""
+    discriminator = gan.discriminator
+    changes = iter(gan.uniform(CHANGES, 4, BATCH, augment.numbers(policy)))
+    shares = tf.reshape(gan.uniform(SHARES, 1, BATCH, 1), [BATCH, 1, 1, 1])
+    real, fake = (augment.augment(part, next(changes), policy) for part in (images, gan.generator(z[0])))
+    last = next(changes), next(changes)
+
+    def squared_slopes(pictures):
+        total = []
+        for picture in pictures:  # one at a time: its own slope for sure
+            with tf.GradientTape() as tape:
+                tape.watch(picture := picture[None])
+                logit = discriminator(picture)
+            total.append(tf.reduce_sum(tape.gradient(logit, picture) ** 2))
+        return tf.stack(total)
+
+    def discriminator_cost():
+        logits = discriminator(real), discriminator(fake)
+        if loss == "hinge":
+            cost = tf.reduce_mean(tf.maximum(1 - logits[0], 0)) + tf.reduce_mean(tf.maximum(1 + logits[1], 0))
+        else:
+            cost = tf.reduce_mean(logits[1]) - tf.reduce_mean(logits[0])
+        if gradient_penalty:
+            slopes = tf.sqrt(squared_slopes(shares * real + (1 - shares) * fake))
+            cost += gradient_penalty * tf.reduce_mean((slopes - 1) ** 2)
+        return cost + r1 / 2 * tf.reduce_mean(squared_slopes(real)) if r1 else cost
+
+    def generator_cost():
+        shown = augment.augment(gan.generator(z[1]), last[0], policy)
+        cost = -tf.reduce_mean(discriminator(shown))
+        if feature_matching:
+            means = [
+                tf.reduce_mean(discriminator.features(part), 0)
+                for part in (shown, augment.augment(images, last[1], policy))
+            ]
+            cost += feature_matching * tf.reduce_sum((means[0] - means[1]) ** 2)
+        return cost
+
+    return discriminator_cost, generator_cost
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings"),
+    [
+        ("hinge", {}),
+        ("wasserstein", {"gradient_penalty": 10.0}),
+        ("hinge", {"r1": 3.0, "augment": ("color", "translation", "cutout")}),
+        ("wasserstein", {"gradient_penalty": 1.0, "r1": 2.0, "feature_matching": 5.0, "augment": ("color",)}),
+    ],
+)
+def test_step_lowers_what_the_settings_say(loss, settings):
+    gan, twin = (
+        with_sgd(new_gan(normalization="none", loss=loss, seed=3, **settings), learning_rate=0.01) for _ in range(2)
+    )
+    images, z = tf.constant(random_images()), twin.latents(2, BATCH)
+    weights = {name: value for name, value in settings.items() if name != "augment"}
+    costs = naive_costs(twin, images, z, loss, policy=settings.get("augment", ()), **weights)
+    received = gan.train_step(images)
+    for network, cost in zip((twin.discriminator, twin.generator), costs, strict=True):
+        with tf.GradientTape() as tape:
+            value = cost()
+        gradients = tape.gradient(value, [variable.value for variable in network.trainable_variables])
+        ours = gan.discriminator if network is twin.discriminator else gan.generator
+        for variable, our, gradient in zip(
+            network.trainable_variables, ours.trainable_variables, gradients, strict=True
+        ):
+            change = our.numpy() - variable.numpy()
+            # What is added to all logits cancels.
+            assert np.abs(change).max() > 0 or "logits/bias" in variable.path, variable.path
+            tolerance = 1e-3 * np.abs(change).max() + 1e-7
+            np.testing.assert_allclose(change, -0.01 * gradient, atol=tolerance, err_msg=variable.path)
+            variable.assign(our)  # G's update is against the D that has just been updated
+    assert float(received["penalty"]) > 0 or not set(weights) - {"feature_matching"}
+
+
+def test_schedules_and_rates_are_each_network_s_own():
+    gan = new_gan()
+    gan.compile(keras.optimizers.schedules.PolynomialDecay(0.1, 4, 0.0), discriminator_learning_rate=0.3, beta_2=0.9)
+    rates = []
+    for _ in range(4):
+        rates.append(float(gan.generator_optimizer.learning_rate))
+        gan.train_step(tf.constant(random_images()))
+    np.testing.assert_allclose(rates, [0.1, 0.075, 0.05, 0.025], rtol=1e-5)
+    assert float(gan.discriminator_optimizer.learning_rate) == pytest.approx(0.3)
+    assert gan.generator_optimizer.beta_2 == gan.discriminator_optimizer.beta_2 == 0.9
 
 
 def test_each_update_moves_one_network_only():
@@ -145,12 +234,12 @@ def test_each_update_moves_one_network_only():
     generator, discriminator = gan.generator.variables, gan.discriminator.trainable_variables
 
     before = values(generator), values(discriminator)
-    gan.update_discriminator(random_images(), generated)
+    gan.update_discriminator(random_images(), generated, tf.zeros([BATCH, 1]))
     assert all(same(before[0], values(generator)))
     assert not any(same(before[1], values(discriminator)))
 
     before = values(gan.generator.trainable_variables), values(discriminator)
-    gan.update_generator(tape, generated)
+    gan.update_generator(tape, generated, random_images(), tf.identity)
     assert not any(same(before[0], values(gan.generator.trainable_variables)))
     assert all(same(before[1], values(discriminator)))
 
@@ -192,7 +281,7 @@ def test_z_is_a_function_of_seed_and_step():
     np.testing.assert_array_equal(new_gan(weights_seed=1, seed=7).latents(2, BATCH), first)
     drawn = {first.tobytes(), new_gan(seed=8).latents(2, BATCH).numpy().tobytes()}
     for _ in range(2):
-        gan.step.assign_add(1)
+        gan.counter.assign_add(1)
         drawn.add(gan.latents(2, BATCH).numpy().tobytes())
     assert len(drawn) == 4
 
@@ -214,7 +303,7 @@ def test_z_is_uniform_and_without_repetition():
 @pytest.mark.parametrize(("step", "decay"), [(0, 1 / 10), (98, 99 / 108), (10**6, 0.95)])
 def test_average_is_of_every_variable(step, decay):
     gan = new_gan(ema_decay=0.95)
-    gan.step.assign(step)
+    gan.counter.assign(step)
     random = np.random.default_rng(0)
     for variable in gan.ema_generator.variables:
         variable.assign(random.uniform(0.5, 2, variable.shape))
@@ -282,28 +371,30 @@ def test_overflow_skips_both_updates_and_halves_the_scale():
         assert float(optimizer.dynamic_scale) == 2.0**79
         assert int(optimizer.inner_optimizer.iterations) == 0
         optimizer.dynamic_scale.assign(2.0**10)
-    assert int(gan.step) == 1
+    assert gan.step == 1
 
     gan.train_step(tf.constant(random_images()))
     assert not any(same(before, values(trained)))
     for optimizer in optimizers:
         assert float(optimizer.dynamic_scale) == 2.0**10
         assert int(optimizer.inner_optimizer.iterations) == 1
-    assert int(gan.step) == 2
+    assert gan.step == 2
     assert all(np.isfinite(value).all() for value in values(gan.variables))
 
 
-def test_loss_scale_does_not_change_the_step():
+@pytest.mark.parametrize("settings", [{}, {"normalization": "none", "loss": "wasserstein", "gradient_penalty": 10.0}])
+def test_loss_scale_does_not_change_the_step(settings):
     trained = []
-    for gan, scale in ((new_gan(dtype="mixed_float16"), 2.0**6), (new_gan(), None)):
-        with_sgd(gan)
+    for gan, scale in ((new_gan(dtype="mixed_float16", **settings), 2.0**6), (new_gan(**settings), None)):
+        with_sgd(gan, learning_rate=0.01)
         if scale:
             for name in ("generator_optimizer", "discriminator_optimizer"):
                 wrapped = keras.optimizers.LossScaleOptimizer(getattr(gan, name), initial_scale=scale)
                 setattr(gan, name, wrapped)
-        before = values(gan.generator.trainable_variables)
+        variables = gan.generator.trainable_variables + gan.discriminator.trainable_variables
+        before = values(variables)
         gan.train_step(tf.constant(random_images()))
-        after = values(gan.generator.trainable_variables)
+        after = values(variables)
         trained.append([new - old for new, old in zip(after, before, strict=True)])
     for scaled, plain in zip(*trained, strict=True):
         np.testing.assert_allclose(scaled, plain, atol=0.1 * np.abs(plain).max())
@@ -324,7 +415,7 @@ def test_state_is_every_variable_once(dtype):
         *(variable for one in optimizers + inner for variable in one.variables),
         *(moment for one in inner for moment in one._momentums + one._velocities),
         *(variable for mean in gan.means.values() for variable in mean.variables),
-        gan.step,
+        gan.counter,
     ]
     held = [id(variable) for part in gan.state.values() for variable in part]
     assert len(held) == len(set(held))
@@ -341,7 +432,7 @@ def test_restored_gan_is_the_saved_one(dtype, tmp_path):
     assert fresh.state.keys() == gan.state.keys()
     for name, part in gan.state.items():
         assert all(same(values(part), values(fresh.state[name]))), name
-    assert int(fresh.step) == 2
+    assert fresh.step == 2
     assert fresh.loss_scale == gan.loss_scale
 
 

@@ -97,6 +97,7 @@ def test_energy_is_contextual_plus_weighted_prior():
     for prior, logit, expected in [
         ("saturating", 2.0, -np.log1p(np.exp(2.0))),
         ("non_saturating", 2.0, np.log1p(np.exp(-2.0))),
+        ("critic", 2.0, -2.0),
     ]:
         inpainter = Inpainter(
             generator, lambda g, logit=logit: tf.fill([len(g), 1], logit), 3, 2, prior=prior, prior_weight=3.0

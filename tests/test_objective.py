@@ -120,6 +120,7 @@ def test_factor_must_divide_the_size(factor):
     [
         (objective.saturating, lambda d: np.log(1 - d), lambda d: -d),
         (objective.non_saturating, lambda d: -np.log(d), lambda d: d - 1),
+        (objective.critic, lambda d: np.log((1 - d) / d), lambda d: -np.ones_like(d)),
     ],
 )
 def test_perceptual_terms(function, closed_form, slope):
@@ -127,7 +128,7 @@ def test_perceptual_terms(function, closed_form, slope):
     probability = 1 / (1 + np.exp(-logits[:, 0]))
     energy, gradient = value_and_gradient(function, logits.astype(np.float32))
     assert energy.shape == (25,)
-    np.testing.assert_allclose(energy, closed_form(probability), rtol=1e-5)
+    np.testing.assert_allclose(energy, closed_form(probability), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(gradient[:, 0], slope(probability), rtol=1e-5)
     step = 1e-2
     difference = (function(logits + step) - function(logits - step)) / (2 * step)
@@ -149,6 +150,7 @@ def test_energies_are_float32_whatever_the_networks_compute_in(dtype):
         objective.contextual_low_resolution(-images, images, 4),
         objective.saturating(images[:, 0, 0, :1]),
         objective.non_saturating(images[:, 0, 0, :1]),
+        objective.critic(images[:, 0, 0, :1]),
     ):
         assert energy.dtype == tf.float32
         assert energy.shape == (2,)

@@ -1,13 +1,18 @@
 """The generative adversarial network: two networks, two optimizers, one training step."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
-from tf_inpaint.gan import losses
+from tf_inpaint.gan import augment, losses
 from tf_inpaint.gan.networks import Discriminator, Generator
 from tf_inpaint.gan.optimizer import Adam
 
-LOGS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy")
+LOGS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "penalty")
+"""Means over a logging period. Losses are without penalties and feature matching; `penalty` is the weighted one."""
+SHARES, CHANGES = 1, 2
+"""What random numbers other than z are for: folded into their seed."""
 
 
 def draw_latents(count: int, latent_size: int, seed) -> tf.Tensor:
@@ -23,20 +28,24 @@ class GAN(keras.Model):
     `ema_generator`, follows G's weights *and* its moving statistics as an exponential average and is the one
     to sample from (Yazici et al. 2019); calling the GAN calls it.
 
-    Every random number is a function of (`seed`, `step`), and `step` is a weight: a GAN restored from a
+    Every random number is a function of (`seed`, `step`), and the count of steps is a weight: a GAN restored from a
     checkpoint goes on exactly as if it had never stopped. Under `tf.distribute`, z is drawn for the global
     batch and each replica takes its rows, so that two replicas of 32 see what one of 64 sees.
 
     Args:
         generator: z `[B, Z]` to images `[B, H, W, C]` in [-1, 1].
         discriminator: images to logits `[B, 1]`.
-        loss: "non_saturating" or "minimax", the generator's.
+        loss: a name of `losses.PAIRS`, both networks'.
         discriminator_steps: updates of D per step; the step takes that many batches at once.
         generator_steps: updates of G per step.
         reuse_generated: let the first update of G learn from the very images that D has just learnt from,
             instead of new ones. Saves one pass through G; G's batch statistics are then averaged once less
             per step, and its gradient is no longer independent of D's last update.
-        label_smoothing: real labels become `1 - label_smoothing`.
+        label_smoothing: real labels become `1 - label_smoothing`; of the cross-entropy losses only.
+        gradient_penalty: weight of `losses.gradient_penalty`; 0 leaves it out, and likewise the next two.
+        r1: weight of `losses.r1`.
+        feature_matching: weight of `losses.feature_matching`, beside G's loss; the means are a replica's own.
+        augment: names of `augment.POLICIES`: changes made to all that D sees, in both updates.
         ema_decay: the average's decay is `min(ema_decay, (1 + step) / (10 + step))`.
         seed: of every z.
     """
@@ -50,6 +59,10 @@ class GAN(keras.Model):
         generator_steps: int = 1,
         reuse_generated: bool = False,
         label_smoothing: float = 0.0,
+        gradient_penalty: float = 0.0,
+        r1: float = 0.0,
+        feature_matching: float = 0.0,
+        augment: tuple[str, ...] = (),
         ema_decay: float = 0.999,
         seed: int = 0,
     ):
@@ -59,16 +72,21 @@ class GAN(keras.Model):
         self.ema_generator = type(generator).from_config(generator.get_config() | {"name": "ema_generator"})
         self.ema_generator.set_weights(generator.get_weights())
         self.ema_generator.trainable = False
-        self.generator_loss = losses.GENERATOR_LOSSES[loss]
+        self.discriminator_loss, self.generator_loss = losses.PAIRS[loss]
+        if label_smoothing:
+            self.discriminator_loss = functools.partial(self.discriminator_loss, label_smoothing=label_smoothing)
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps
         self.reuse_generated = reuse_generated
-        self.label_smoothing = label_smoothing
+        self.gradient_penalty = gradient_penalty
+        self.r1 = r1
+        self.feature_matching = feature_matching
+        self.policy = tuple(augment)
         self.ema_decay = ema_decay
         self.seed = seed
         self.means = {name: keras.metrics.Mean(name) for name in LOGS}
         # Not an optimizer's `iterations`: those stand still when loss scaling skips a step.
-        self.step = self.add_weight(
+        self.counter = self.add_weight(
             shape=(),
             dtype="int64",
             initializer="zeros",
@@ -78,23 +96,38 @@ class GAN(keras.Model):
         )
         self.built = True
 
-    def compile(self, learning_rate: float = 2e-4, beta_1: float = 0.5, jit_compile: bool = False, **kwargs):
+    def compile(
+        self,
+        learning_rate=2e-4,
+        beta_1: float = 0.5,
+        beta_2: float = 0.999,
+        discriminator_learning_rate=None,
+        jit_compile: bool = False,
+        **kwargs,
+    ):
         """Makes both optimizers, with dynamic loss scaling where the networks compute in float16.
 
         Keras wraps only `self.optimizer`, and leaves its state out of a checkpoint made before the first step:
         both optimizers are therefore wrapped and built here.
+
+        Args:
+            learning_rate: a number or a Keras schedule, G's.
+            beta_1, beta_2: Adam's decay rates.
+            discriminator_learning_rate: a number or a schedule, over D's own updates; None: G's.
+            jit_compile: compile the step with XLA.
         """
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
 
-        def optimizer(network):
-            result = Adam(learning_rate, beta_1=beta_1)
+        def optimizer(network, rate):
+            result = Adam(rate, beta_1=beta_1, beta_2=beta_2)
             if network.dtype_policy.compute_dtype == "float16":
                 result = keras.optimizers.LossScaleOptimizer(result)
             result.build(network.trainable_variables)
             return result
 
-        self.generator_optimizer = optimizer(self.generator)
-        self.discriminator_optimizer = optimizer(self.discriminator)
+        self.generator_optimizer = optimizer(self.generator, learning_rate)
+        rate = learning_rate if discriminator_learning_rate is None else discriminator_learning_rate
+        self.discriminator_optimizer = optimizer(self.discriminator, rate)
 
     @property
     def metrics(self):
@@ -117,12 +150,17 @@ class GAN(keras.Model):
             **self.means,
         }
         variables = {name: [variable.value for variable in part.variables] for name, part in parts.items()}
-        return variables | {"step": [self.step.value]}
+        return variables | {"step": [self.counter.value]}
+
+    @property
+    def step(self) -> int:
+        """Training steps so far."""
+        return int(tf.convert_to_tensor(self.counter))  # which reads a replicated variable too
 
     @property
     def loss_scale(self) -> float:
         """The generator's present loss scale; 1 where none is needed."""
-        return float(getattr(self.generator_optimizer, "dynamic_scale", 1.0))
+        return float(tf.convert_to_tensor(getattr(self.generator_optimizer, "dynamic_scale", 1.0)))
 
     def call(self, z, training=False):
         return self.ema_generator(z, training=False)
@@ -131,25 +169,50 @@ class GAN(keras.Model):
         """One step on `images` `[discriminator_steps * B, H, W, C]`; returns the means of `LOGS` so far."""
         batches = tf.split(images, self.discriminator_steps)
         size = tf.shape(batches[0])[0]
-        latents = iter(tf.unstack(self.latents(self.discriminator_steps + self.generator_steps, size)))
+        updates = self.discriminator_steps + self.generator_steps
+        latents = iter(tf.unstack(self.latents(updates, size)))
+        shares = iter(tf.unstack(self.uniform(SHARES, self.discriminator_steps, size, 1)))
+        changes = iter(tf.unstack(self.uniform(CHANGES, 2 * updates, size, augment.numbers(self.policy))))
+
+        def shown(pictures):
+            """What D sees of them."""
+            return augment.augment(pictures, next(changes), self.policy)
+
         for batch in batches:
             tape, generated = self.generate(next(latents))
-            self.update_discriminator(batch, generated)
+            self.update_discriminator(shown(batch), shown(tf.stop_gradient(generated)), next(shares))
         for index in range(self.generator_steps):
             if index > 0 or not self.reuse_generated:
                 tape, generated = self.generate(next(latents))
-            self.update_generator(tape, generated)
+            self.update_generator(tape, generated, batches[-1], shown)
         self.update_average()
-        self.step.assign_add(1)
-        return {name: mean.result() for name, mean in self.means.items()}
+        self.counter.assign_add(1)
+        # Keras reduces the logs of several workers along an axis, which a scalar does not have.
+        shape = [1] if tf.distribute.get_strategy().num_replicas_in_sync > 1 else []
+        return {name: tf.reshape(mean.result(), shape) for name, mean in self.means.items()}
 
     def latents(self, draws, size):
-        """`[draws, size, Z]`: this replica's rows of what is drawn for the global batch."""
+        """`[draws, size, Z]`, uniform in [-1, 1]."""
+        return self.rows(draw_latents, draws, size, self.generator.latent_size, self.step_seed)
+
+    def uniform(self, purpose, draws, size, count):
+        """`[draws, size, count]`, uniform in [0, 1)."""
+
+        def draw(rows, count, seed):
+            return tf.random.stateless_uniform([rows, count], seed)
+
+        seed = tf.random.experimental.stateless_fold_in(self.step_seed, purpose)
+        return self.rows(draw, draws, size, count, seed)
+
+    @property
+    def step_seed(self):
+        return tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.counter)])
+
+    def rows(self, draw, draws, size, count, seed):
+        """`[draws, size, count]`: this replica's rows of what is drawn for the global batch."""
         replica = tf.distribute.get_replica_context()
         index, replicas = replica.replica_id_in_sync_group, replica.num_replicas_in_sync
-        seed = tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.step)])
-        z = draw_latents(draws * replicas * size, self.generator.latent_size, seed)
-        return tf.reshape(z, [draws, replicas, size, self.generator.latent_size])[:, index]
+        return tf.reshape(draw(draws * replicas * size, count, seed), [draws, replicas, size, count])[:, index]
 
     def generate(self, z):
         """`(tape, G(z))`: the tape goes on recording when entered again."""
@@ -157,24 +220,44 @@ class GAN(keras.Model):
             tape.watch([variable.value for variable in self.generator.trainable_variables])
             return tape, self.generator(z, training=True)
 
-    def update_discriminator(self, images, generated):
+    def update_discriminator(self, images, generated, shares):
         variables = self.discriminator.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
             real_logits = self.discriminator(images, training=True)
-            generated_logits = self.discriminator(tf.stop_gradient(generated), training=True)
-            loss = losses.discriminator_loss(real_logits, generated_logits, self.label_smoothing)
-            scaled = self.scaled(loss, self.discriminator_optimizer)
+            generated_logits = self.discriminator(generated, training=True)
+            loss = self.discriminator_loss(real_logits, generated_logits)
+            penalty = self.penalty(images, generated, shares)
+            scaled = self.scaled(loss + penalty, self.discriminator_optimizer)
         self.discriminator_optimizer.apply(tape.gradient(scaled, variables), variables)
         self.means["discriminator_loss"].update_state(loss)
+        self.means["penalty"].update_state(penalty)
         self.means["real_accuracy"].update_state(tf.cast(real_logits > 0, tf.float32))
         self.means["fake_accuracy"].update_state(tf.cast(generated_logits <= 0, tf.float32))
 
-    def update_generator(self, tape, generated):
+    def penalty(self, images, generated, shares):
+        """The weighted regularisers of D, at the images it sees."""
+        discriminator = functools.partial(self.discriminator, training=True)
+        scale = self.discriminator_optimizer.scale_loss(tf.constant(1.0))
+        penalty = tf.constant(0.0)
+        if self.gradient_penalty:
+            slope = losses.gradient_penalty(discriminator, images, generated, shares, scale)
+            penalty += self.gradient_penalty * slope
+        if self.r1:
+            penalty += self.r1 * losses.r1(discriminator, images, scale)
+        return penalty
+
+    def update_generator(self, tape, generated, images, shown):
         variables = self.generator.trainable_variables
         with tape:
-            loss = self.generator_loss(self.discriminator(generated, training=True))
-            scaled = self.scaled(loss, self.generator_optimizer)
+            logits, features = self.discriminator.logits_and_features(shown(generated), training=True)
+            loss = self.generator_loss(logits)
+            matching = tf.constant(0.0)
+            if self.feature_matching:
+                with tape.stop_recording():
+                    real_features = self.discriminator.features(shown(images), training=True)
+                matching = self.feature_matching * losses.feature_matching(real_features, features)
+            scaled = self.scaled(loss + matching, self.generator_optimizer)
         self.generator_optimizer.apply(tape.gradient(scaled, variables), variables)
         self.means["generator_loss"].update_state(loss)
 
@@ -183,7 +266,7 @@ class GAN(keras.Model):
         return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
 
     def update_average(self):
-        step = tf.cast(self.step, tf.float32)
+        step = tf.cast(self.counter, tf.float32)
         decay = tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
         for average, variable in zip(self.ema_generator.variables, self.generator.variables, strict=True):
             average.assign_sub((1.0 - decay) * (average - variable))

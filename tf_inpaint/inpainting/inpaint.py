@@ -13,7 +13,11 @@ from tf_inpaint.inpainting import blending, objective, solve, solvers
 
 BLENDS = {"paste": blending.paste, "poisson": blending.poisson}
 DEFAULT_SOLVER = solvers.adam(constrain=solvers.clip)
-PRIORS = {"saturating": objective.saturating, "non_saturating": objective.non_saturating}
+PRIORS = {
+    "saturating": objective.saturating,
+    "non_saturating": objective.non_saturating,
+    "critic": objective.critic,
+}
 LANES = 16
 """Numbers in the widest vector instruction of a CPU."""
 
@@ -55,7 +59,7 @@ class Inpainter:
         restarts: searches per image, of which the one of lowest energy is kept.
         start_draws: z drawn per image, at least `restarts`; the best by energy start the search.
         contextual: "l1", or "weighted_l1" by `objective.importance`.
-        prior: "saturating", log(1 - D), or "non_saturating", -log D.
+        prior: "saturating", log(1 - D), "non_saturating", -log D, or "critic", -logit.
         prior_weight: of the perceptual term; 0 leaves D out.
         blend: "paste" or "poisson".
         low_resolution_factor: match box averages of that many pixels a side instead of known pixels.

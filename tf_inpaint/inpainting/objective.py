@@ -133,3 +133,17 @@ def non_saturating(logits: tf.Tensor) -> tf.Tensor:
     Source: Goodfellow et al. 2014, "Generative Adversarial Nets".
     """
     return tf.nn.softplus(-tf.cast(logits, tf.float32))[:, 0]
+
+
+def critic(logits: tf.Tensor) -> tf.Tensor:
+    """The perceptual term `-logit`, for a critic: trained by hinge or Wasserstein loss it gives no probability.
+
+    Args:
+        logits: `[B, 1]`.
+
+    Returns:
+        `[B]` float32.
+
+    Source: Arjovsky et al. 2017, "Wasserstein GAN".
+    """
+    return -tf.cast(logits, tf.float32)[:, 0]

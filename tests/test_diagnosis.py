@@ -1,0 +1,53 @@
+"""What is said of trainings that go nowhere, and that nothing is said of good ones."""
+
+import math
+
+import pytest
+
+from tf_inpaint.gan.diagnosis import PATIENCE, START, diagnosis
+
+GOOD = {
+    "discriminator_loss": 0.7,
+    "generator_loss": 1.8,
+    "real_accuracy": 0.9,
+    "fake_accuracy": 0.9,
+    "diversity": 0.35,
+}
+
+
+def rows(count=PATIENCE, first=START + 50, **changes):
+    return [GOOD | {"step": first + 50 * index} | changes for index in range(count)]
+
+
+def test_nothing_to_say():
+    assert diagnosis([], 0.4) == ""
+    assert diagnosis(rows(), 0.4) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"diversity": 0.05}, "has collapsed: its samples differ 12%"),
+        ({"real_accuracy": 1.0, "fake_accuracy": 1.0}, "tells all images apart"),
+    ],
+)
+def test_what_lasts_is_said(changes, words):
+    assert words in diagnosis(rows(**changes), 0.4)
+    # Not of a passing state, nor of a network that has hardly begun.
+    assert diagnosis(rows() + rows(PATIENCE - 1, first=2000, **changes), 0.4) == ""
+    assert diagnosis(rows(first=0, **changes), 0.4) == ""
+    assert words in diagnosis(rows() + rows(first=2000, **changes), 0.4)
+    assert diagnosis(rows(first=2000, **changes) + rows(1, first=9000), 0.4) == ""
+
+
+@pytest.mark.parametrize("name", ["discriminator_loss", "generator_loss"])
+def test_a_lost_training_is_said_at_once(name):
+    assert "no longer a number" in diagnosis(rows(1, first=50, **{name: math.nan}), 0.4)
+
+
+def test_diversity_of_unknown_data_is_no_collapse():
+    assert diagnosis(rows(diversity=0.0), math.nan) == ""
+
+
+def test_one_accuracy_alone_is_not_enough():
+    assert diagnosis(rows(fake_accuracy=1.0), 0.4) == ""
