@@ -22,6 +22,7 @@ LIBRARIES = {
     "runs": {"config", "flags", "gan", "images"},
     "inputs": {"data", "images", "inpainting"},
     "jobs": {"config", "images", "inputs", "metrics"},
+    "plots": {"images"},
     "report": {"images"},
     "lessons": {"config", "gan", "images"},
 }

@@ -1,5 +1,6 @@
 """complete: all that a job writes, jobs that were killed, shared or continued, and bad input."""
 
+import dataclasses
 import inspect
 import json
 import logging
@@ -20,9 +21,10 @@ from PIL import Image
 
 from tf_inpaint import complete, images, runs
 from tf_inpaint.config import CompleteConfig, TrainConfig
-from tf_inpaint.flags import launch, to_flags
+from tf_inpaint.flags import to_flags
 from tf_inpaint.inpainting import masks, objective
 from tf_inpaint.inpainting.inpaint import Inpainter
+from tf_inpaint.launch import launch
 from tf_inpaint.metrics import pairwise
 
 SIZE = 28
@@ -367,6 +369,17 @@ def test_settings_reach_the_search(folder):
         np.testing.assert_allclose(moved, np.full((1, 4), expected), rtol=1e-5)
     random = complete.new_inpainter(config(folder, "out", restarts=2, start="random"), network, None)
     assert random.start_draws == 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "prior"), [("minimax", "saturating"), ("non_saturating", "saturating"), ("hinge", "critic")]
+)
+def test_prior_goes_with_the_loss_that_trained_the_discriminator(folder, loss, prior):
+    network = runs.load(folder / "run")
+    network = network._replace(config=dataclasses.replace(network.config, loss=loss))
+    for asked, expected in (("auto", prior), ("non_saturating", "non_saturating")):
+        inpainter = complete.new_inpainter(config(folder, "out", prior=asked), network, None)
+        assert inpainter.prior is getattr(objective, expected)
 
 
 # --- jobs that were killed, finished, continued or shared

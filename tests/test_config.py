@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tf_inpaint.config import CompleteConfig, StoryConfig, TrainConfig
+from tf_inpaint.config import AUGMENT, MEASURE, CompleteConfig, StoryConfig, TrainConfig
 from tf_inpaint.flags import (
     describe,
     differing,
@@ -43,6 +43,12 @@ def any_config(config_class, random_state):
     if config_class is TrainConfig:
         values["dataset"] = random_state.choice(["tfds:mnist", "tfds:a/b:1.0.0"])
         values["generator_steps"] = 1
+        values["discriminator_norm"] = random_state.choice(["spectral", "layer"])
+        values["gradient_penalty"] += 1e-3
+        values["loss"] = random_state.choice(["minimax", "non_saturating"])
+        for name, choices in (("augment", AUGMENT), ("measure", MEASURE)):
+            values[name] = tuple(random_state.sample(choices, 2))
+        values["best_by"] = random_state.choice(["none", values["measure"][0]]) if values["measure_every"] else "none"
     if config_class is CompleteConfig:
         values["count"] = CompleteConfig.count
         values["start_draws"] = values["restarts"] + random_state.randint(0, 9)
@@ -140,8 +146,16 @@ def assert_one_sentence(error, words):
         (TrainConfig, ["--ema_decay=-0.1"], ["--ema_decay", "at least 0"]),
         (TrainConfig, ["--label_smoothing=0.5"], ["--label_smoothing", "below 0.5"]),
         (TrainConfig, [f"--seed={2**31}"], ["--seed", str(2**31)]),
-        (TrainConfig, ["--image_size=48"], ["--image_size", "28, 32, 64, 128", "48"]),
-        (TrainConfig, ["--loss=hinge"], ["--loss", "minimax", "'hinge'"]),
+        (TrainConfig, ["--image_size=48"], ["--image_size", "16, 28, 32, 64, 128", "48"]),
+        (TrainConfig, ["--loss=squares"], ["--loss", "minimax", "'squares'"]),
+        (TrainConfig, ["--r1=1"], ["--r1", "--discriminator_norm", "batch"]),
+        (TrainConfig, ["--gradient_penalty=1"], ["--gradient_penalty", "--discriminator_norm", "batch"]),
+        (TrainConfig, ["--loss=wasserstein"], ["--loss=wasserstein", "batch", "--gradient_penalty=10"]),
+        (TrainConfig, ["--loss=hinge", "--label_smoothing=0.1"], ["--label_smoothing", "--loss=hinge"]),
+        (TrainConfig, ["--augment=color,flip"], ["--augment", "'flip'", "color,translation,cutout"]),
+        (TrainConfig, ["--measure=fid"], ["--measure", "'fid'", "frechet_inception"]),
+        (TrainConfig, ["--best_by=diversity"], ["--best_by", "'diversity'", "--measure"]),
+        (TrainConfig, ["--best_by=kernel_random", "--measure_every=0"], ["--best_by", "--measure_every"]),
         (TrainConfig, ["--deterministic=maybe"], ["--deterministic", "'maybe'"]),
         (TrainConfig, ["--nodeterministic=true"], ["--nodeterministic=true"]),
         (TrainConfig, ["--dataset=faces"], ["--dataset", "folder:DIR", "'faces'"]),

@@ -9,7 +9,7 @@ import pytest
 
 from tf_inpaint import images
 from tf_inpaint.data import pipeline, sources
-from tf_inpaint.data.pipeline import epoch_order, train_batches
+from tf_inpaint.data.pipeline import epoch_order, spread, train_batches
 from tf_inpaint.data.sources import Source, open_source
 
 
@@ -30,8 +30,8 @@ def levels(pictures):
     return pictures[:, 0, 0, 0].tolist()
 
 
-def batches(source, batch_size, seed, first, last):
-    return [levels(images.to_uint8(batch)) for batch in train_batches(source, batch_size, seed, first, last)]
+def batches(source, *arguments):
+    return [levels(images.to_uint8(batch)) for batch in train_batches(source, *arguments)]
 
 
 def names(source):
@@ -54,6 +54,13 @@ def test_digits():
     np.testing.assert_array_equal(held_out.read(np.array([3]))[0], expected)
     held_out_classes = {rows[int(name.removeprefix("digits/"))].rsplit(",", 1)[1] for name in names(held_out)}
     assert held_out_classes == set("0123456789")
+
+
+def test_limit_spreads_over_the_split():
+    few, every = open_source("digits", 28, 1, limit=500), open_source("digits", 28, 1)
+    assert names(few) == names(every)[::9]
+    np.testing.assert_array_equal(few.read(np.array([3])), every.read(np.array([27])))
+    assert open_source("digits", 28, 1, limit=9999).size == every.size
 
 
 def test_digits_are_fitted():
@@ -383,6 +390,28 @@ def test_batches_are_what_the_networks_expect():
     assert batch.min() == -1 and batch.max() == 1
     order = epoch_order(4500, 0, 0)[160:176]
     np.testing.assert_array_equal(images.to_uint8(batch), source.read(order))
+
+
+@pytest.mark.parametrize(("replicas", "workers"), [(2, 1), (4, 2), (6, 6)])
+def test_replicas_share_what_one_alone_sees(replicas, workers):
+    source, (seed, first, last, size) = numbered(50)[0], (5, 2, 7, 12)
+    alone = batches(source, size, seed, first, last, 3)
+    own = replicas // workers
+    shared = [
+        batches(source, size, seed, first, last, 3, replicas, range(worker * own, (worker + 1) * own))
+        for worker in range(workers)
+    ]
+    for step, expected in enumerate(alone):
+        rows = [element for part in shared for element in part[step * own : (step + 1) * own]]
+        # Each replica has its share of each of the step's three batches.
+        parts = [np.reshape(row, (3, size // replicas)) for row in rows]
+        assert np.concatenate(parts, axis=1).ravel().tolist() == expected
+
+
+def test_spread_covers_the_source():
+    pictures = images.to_uint8(spread(numbered(40)[0], 4))[:, 0, 0, 0]
+    assert pictures.tolist() == [0, 10, 20, 30]
+    assert images.to_uint8(spread(numbered(2)[0], 5))[:, 0, 0, 0].tolist() == [0, 0, 0, 1, 1]
 
 
 def test_batches_need_a_readable_picture():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_inpaint.gan.encoder import Encoder
 from tf_inpaint.gan.networks import Discriminator, Generator, folded
 from tf_inpaint.inpainting import masks, objective, solvers
 from tf_inpaint.inpainting.inpaint import Completions, Inpainter
@@ -56,6 +57,15 @@ def many():
     """17 images and their completions."""
     inputs = digits(17)
     return *inputs, new_inpainter().complete(*inputs)
+
+
+@functools.cache
+def encoder():
+    keras.utils.set_random_seed(1)
+    result = Encoder(SIZE, 1, width=2, latent_size=LATENT, hidden_size=8)
+    for variable in result.trainable_variables:
+        variable.assign(variable * 30)  # the last layer begins near 0
+    return result
 
 
 # --- the answer
@@ -158,13 +168,29 @@ def test_search_improves_on_its_start():
     assert np.abs(long.z).max() <= 1
 
 
+def test_encoder_s_z_is_one_of_the_starts():
+    images, known, seeds = digits(4)
+    z = encoder()(images, known).numpy()
+    assert np.ptp(z, axis=0).max() > 0.1
+    alone = new_inpainter(encoder=encoder(), start_draws=0)
+    np.testing.assert_allclose(alone.start(images, known, known, seeds)[:, 0], z, rtol=1e-5)
+    # The best of it and of others: never worse than the others alone.
+    both, drawn = new_inpainter(encoder=encoder()), new_inpainter()
+    starts = [inpainter.start(images, known, known, seeds)[:, 0] for inpainter in (both, drawn)]
+    first, second = (both.energy(start, images, known).numpy() for start in starts)
+    assert (first <= second).all()
+    with pytest.raises(ValueError, match="received 1 for 2 restarts"):
+        new_inpainter(encoder=encoder(), start_draws=0, restarts=2)
+
+
 # --- one image's answer is its own
 
 
-@pytest.mark.parametrize("block_size", [4, 8, 9])
-def test_answer_does_not_depend_on_the_neighbours(block_size):
+@pytest.mark.parametrize(("block_size", "encoded"), [(4, False), (8, True), (9, False)])
+def test_answer_does_not_depend_on_the_neighbours(block_size, encoded):
     *inputs, _ = many()
-    inpainter = new_inpainter(block_size=block_size)
+    start = {"encoder": encoder(), "start_draws": 0} if encoded else {}
+    inpainter = new_inpainter(block_size=block_size, **start)
     together = inpainter.complete(*inputs)
     # Alone, first and last of the 17; among 3; all of them in another order, so in other slots of other blocks.
     for chosen in ([0], [16], [5, 16, 2], np.random.default_rng(1).permutation(17)):
@@ -242,7 +268,7 @@ def test_known_pixels_come_back_bit_for_bit(blend):
 )
 def test_hidden_pixels_are_never_read(settings):
     images, known, seeds = digits(4)
-    inpainter = new_inpainter(**settings)
+    inpainter = new_inpainter(encoder=encoder(), **settings)
     clean = inpainter.complete(images, known, seeds)
     for scrambled in (np.random.default_rng(1).uniform(-1, 1, images.shape), np.nan, np.inf):
         hidden = np.where(known > 0, images, scrambled)

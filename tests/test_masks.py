@@ -139,3 +139,33 @@ def test_hole_share():
     known = np.ones((4, 5, 1), np.float32)
     known[0] = 0
     assert masks.hole_share(known) == 0.25
+
+
+# --- the mixture
+
+
+def test_mixture_is_fixed_by_seed_and_step():
+    first, again, other = (masks.mixture(8, 28, seed, pool=30) for seed in (3, 3, 4))
+    assert first(5).shape == (8, 28, 28, 1) and first(5).dtype == np.float32
+    np.testing.assert_array_equal(first(5), again(5))
+    assert (first(5) != first(6)).any()
+    assert (first(5) != other(5)).any()
+
+
+def test_mixture_holds_every_kind_as_often_as_it_says():
+    sample = masks.mixture(500, 28, 0, pool=200)
+    known = np.concatenate([sample(step) for step in range(4)])
+    assert set(np.unique(known)) == {0, 1}
+    full = known.min(axis=(1, 2, 3)) == 1
+    total = sum(often for often, _, _ in masks.MIXTURE.values())
+    assert full.mean() == pytest.approx(masks.MIXTURE["full"][0] / total, abs=0.02)
+    # Halves, turned: a whole row or column at one border is hidden and one at the other border is not.
+    edges = np.stack(
+        [known[:, 0].max((1, 2)), known[:, -1].max((1, 2)), known[:, :, 0].max((1, 2)), known[:, :, -1].max((1, 2))]
+    )
+    halves = ((edges == 0).sum(0) == 1).mean()
+    assert halves == pytest.approx(4 / total, abs=0.03)
+    # Single pixels: neighbours agree least. Never the same twice.
+    flips = np.abs(np.diff(known[..., 0], axis=2)).mean((1, 2))
+    single = known[(flips > 0.08) & (flips < 0.55)]
+    assert len(np.unique(single.reshape(len(single), -1), axis=0)) > 0.7 * len(single)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from tf_inpaint import flags, images, launch, runs, train
 from tf_inpaint.config import TrainConfig
-from tf_inpaint.gan import callbacks
+from tf_inpaint.gan import callbacks, losses
 
 ROOT = Path(__file__).parent.parent
 # Logging periods that no checkpoint ends, and a last step at which neither would be saved by itself.
@@ -31,6 +31,11 @@ CONFIG = TrainConfig(
     log_every=7,
     sample_every=75,
     checkpoint_every=30,
+    measure=("frechet_random", "sliced_wasserstein"),
+    measure_every=80,
+    measure_images=4,
+    best_by="sliced_wasserstein",
+    encoder_steps=4,
     deterministic=True,
 )
 
@@ -142,12 +147,20 @@ def test_sigterm_saves_and_exits(finished):
 @pytest.mark.slow
 def test_run_directory(finished):
     folder = finished.whole
-    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.parent.name != "events"}
     saved = [f"checkpoints/ckpt-{step}" for step in (270, 300, 305)]
     drawn = [f"samples/{step:07d}.png" for step in (0, 75, 150, 225, 300)]
     assert names == {
         "checkpoints",
         "checkpoints/checkpoint",
+        "best",
+        "best/checkpoint",
+        *(f"best/ckpt-{runs.load(folder).step}.{part}" for part in ("index", "data-00000-of-00001")),
+        "encoder",
+        f"encoder/{runs.load(folder).step}",
+        f"encoder/{runs.load(folder).step}/checkpoint",
+        *(f"encoder/{runs.load(folder).step}/ckpt-4.{part}" for part in ("index", "data-00000-of-00001")),
+        "events",
         *(f"{name}.index" for name in saved),
         *(f"{name}.data-00000-of-00001" for name in saved),
         "config.flags",
@@ -156,6 +169,7 @@ def test_run_directory(finished):
         "samples",
         *drawn,
         "training.gif",
+        "training.png",
     }
     assert runs.read_config(folder) == finished.config
     assert flags.parse(TrainConfig, [f"--flagfile={folder}/config.flags"]) == finished.config
@@ -170,11 +184,23 @@ def test_run_directory(finished):
 
 
 @pytest.mark.slow
+def test_encoder_is_of_the_generator_that_is_used(finished):
+    run, stopped = runs.load(finished.whole), runs.load(finished.stopped)
+    for one, other in zip(run.encoder.get_weights(), stopped.encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    fresh = runs.encoder(finished.config).get_weights()
+    assert not any(np.array_equal(*pair) for pair in zip(fresh, run.encoder.get_weights(), strict=True))
+    training, _ = runs.encoder_training(run)
+    assert training.step == 4
+
+
+@pytest.mark.slow
 def test_metrics(finished):
     with (finished.whole / "metrics.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
     losses = "discriminator_loss,generator_loss,real_accuracy,fake_accuracy"
-    assert ",".join(header) == f"step,{losses},diversity,loss_scale,images_per_second"
+    more = "diversity,loss_scale,images_per_second,penalty,frechet_random,sliced_wasserstein"
+    assert ",".join(header) == f"step,{losses},{more}"
     assert [int(row[0]) for row in rows] == list(range(7, 305, 7))
     table = np.array(rows, float)
     # A period is 7 steps of 4 images, so accuracies are 28ths: averaged over the period and no more.
@@ -185,6 +211,12 @@ def test_metrics(finished):
     assert ((table[:, 5] > 0) & (table[:, 5] < 1)).all()
     assert (table[:, 6] == 1).all()
     assert np.isnan(table[:, 7]).all()
+    assert (table[:, 8] == 0).all()
+    measured = table[:, 0][np.isfinite(table[:, 9:]).all(axis=1)]
+    assert measured.tolist() == [84, 161, 245]
+    assert (table[np.isin(table[:, 0], measured), 9:] > 0).all()
+    best = measured[np.argmin(table[np.isin(table[:, 0], measured), 10])]
+    assert runs.load(finished.whole).step == best
 
 
 def truncate(suffix):
@@ -213,7 +245,7 @@ def test_damaged_checkpoints_are_passed_over(finished, tmp_path, damage, caplog)
     with caplog.at_level(logging.WARNING, "tf_inpaint"):
         for passed_over, step in enumerate((305, 300, 270)):
             assert runs.restore(runs.checkpoints(tmp_path, gan.state))
-            assert int(gan.step) == step
+            assert gan.step == step
             assert len(caplog.records) == passed_over
             caplog.clear()
             damage(tmp_path / f"checkpoints/ckpt-{step}")
@@ -236,6 +268,19 @@ def command(monkeypatch, capsys):
         return exit_.value.code, capsys.readouterr().err.splitlines()
 
     return run
+
+
+@pytest.mark.slow
+def test_celeba_config_trains_on_what_tfds_gives(tmp_path, command):
+    import tensorflow_datasets
+
+    few = ["--steps=2", "--batch_size=4", "--width=2", "--measure_images=2", "--encoder_steps=2"]
+    with tensorflow_datasets.testing.mock_data(num_examples=12):
+        code, _ = command(f"--flagfile={ROOT}/configs/celeba.flags", f"--run_dir={tmp_path}/run", *few)
+    assert code == 0
+    run = runs.load(tmp_path / "run")
+    assert (run.step, run.config.image_size, run.config.channels, run.config.crop) == (2, 64, 3, 108)
+    assert images.read(tmp_path / "run/samples/0000000.png").shape == (6 * 64 + 10, 6 * 64 + 10, 3)
 
 
 @pytest.fixture
@@ -384,19 +429,56 @@ def test_directory(settings, expected):
 
 def test_new_gan_is_what_the_config_asks_for():
     settings = {"width": 3, "latent_size": 6, "image_size": 32, "channels": 3, "loss": "minimax"}
-    numbers = {"discriminator_steps": 2, "label_smoothing": 0.125, "ema_decay": 0.5, "seed": 4}
-    optimizer = {"learning_rate": 0.25, "beta_1": 0.75}
-    config = TrainConfig(**settings, **numbers, **optimizer, reuse_generated=True)
+    numbers = {"discriminator_steps": 2, "gradient_penalty": 3.0, "r1": 4.0, "feature_matching": 5.0, "seed": 4}
+    optimizer = {"learning_rate": 0.25, "beta_1": 0.75, "beta_2": 0.5, "discriminator_norm": "layer"}
+    augment = {"augment": ("cutout", "color"), "label_smoothing": 0.125, "ema_decay": 0.5}
+    config = TrainConfig(**settings, **numbers, **optimizer, **augment, reuse_generated=True)
     gan = runs.new_gan(config)
     assert {name: getattr(gan, name) for name in numbers} == numbers
-    assert (gan.generator_steps, gan.reuse_generated) == (1, True)
-    assert gan.generator_loss.__name__ == "minimax"
+    assert (gan.generator_steps, gan.reuse_generated, gan.ema_decay) == (1, True, 0.5)
+    assert gan.generator_loss is losses.minimax
+    assert (gan.discriminator_loss.func, gan.discriminator_loss.keywords["label_smoothing"]) == (
+        losses.cross_entropy,
+        0.125,
+    )
+    assert gan.policy == ("cutout", "color")
+    assert (gan.generator.normalization, gan.discriminator.normalization) == ("batch", "layer")
     for network in (gan.generator, gan.discriminator, gan.ema_generator):
         assert (network.width, network.latent_size, network.image_size, network.channels) == (3, 6, 32, 3)
     for one in (gan.generator_optimizer, gan.discriminator_optimizer):
-        assert (float(one.learning_rate), one.beta_1) == (0.25, 0.75)
+        assert (float(one.learning_rate), one.beta_1, one.beta_2) == (0.25, 0.75, 0.5)
     half = runs.new_gan(dataclasses.replace(config, mixed_precision="mixed_float16"))
     assert half.loss_scale > 1
+
+
+def test_rates_fall_over_each_network_s_own_updates():
+    settings = {"learning_rate": 0.5, "discriminator_learning_rate": 0.25, "discriminator_steps": 3, "steps": 10}
+    for schedule, halfway, last in (("constant", 1, 1), ("linear", 0.5, 0), ("cosine", 0.5, 0)):
+        gan = runs.new_gan(dataclasses.replace(CONFIG, learning_rate_schedule=schedule, **settings))
+        for optimizer, start, updates in ((gan.generator_optimizer, 0.5, 10), (gan.discriminator_optimizer, 0.25, 30)):
+            for share, expected in ((0, 1), (0.5, halfway), (1, last)):
+                optimizer.iterations.assign(int(share * updates))
+                assert float(optimizer.learning_rate) == pytest.approx(start * expected, abs=1e-6)
+
+
+def test_architecture_is_the_run_s():
+    gan = runs.new_gan(dataclasses.replace(CONFIG, architecture="resnet", discriminator_norm="spectral"))
+    assert {gan.generator.architecture, gan.discriminator.architecture, gan.ema_generator.architecture} == {"resnet"}
+    assert gan.discriminator.normalization == "spectral"
+
+
+def test_steps_of_a_schedule_are_not_changed_on_the_way(tmp_path):
+    config = dataclasses.replace(CONFIG, run_dir=str(tmp_path / "run"), learning_rate_schedule="linear")
+    runs.create(config)
+    with pytest.raises(ValueError, match="differs in --steps"):
+        runs.create(dataclasses.replace(config, steps=9))
+
+
+def test_several_workers_need_their_addresses(tmp_path, command, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    code, (error,) = command("--strategy=multi_worker", f"--run_dir={tmp_path}/run")
+    assert code == 2 and "TF_CONFIG; it is not set" in error
+    assert not list(tmp_path.iterdir())
 
 
 def test_seed_fixes_the_first_weights():
@@ -414,7 +496,7 @@ def test_load_gives_the_average_in_float32(tmp_path):
     gan = runs.new_gan(config)
     for variable in gan.ema_generator.variables:
         variable.assign(variable + 0.5)
-    gan.step.assign(17)
+    gan.counter.assign(17)
     runs.checkpoints(tmp_path, gan.state).save()
     run = runs.load(tmp_path)
     assert (run.step, run.config) == (17, config)

@@ -104,6 +104,13 @@ def new_inpainter(config: CompleteConfig, network, low_resolution_factor: int | 
     from tf_inpaint.inpainting.inpaint import Inpainter
 
     constrain = {"clip": solvers.clip, "none": tf.identity}[config.latent_constraint]
+    encoder = None if config.start == "random" or low_resolution_factor else network.encoder
+    if config.start == "encoder" and encoder is None:
+        raise ValueError(
+            f"--start=encoder must have an encoder and known pixels; {network.directory} has none, or the mask is "
+            f"lowres; train with --encoder_steps, or pass --start=best."
+        )
+    own_prior = "critic" if network.config.loss in ("hinge", "wasserstein") else "saturating"
     return Inpainter(
         folded(network.generator),
         folded(network.discriminator),
@@ -111,13 +118,16 @@ def new_inpainter(config: CompleteConfig, network, low_resolution_factor: int | 
         steps=config.steps,
         solver=solvers.adam(config.learning_rate, constrain=constrain),
         restarts=config.restarts,
-        start_draws=config.start_draws if config.start == "best" else config.restarts,
+        start_draws={"best": config.start_draws, "random": config.restarts, "encoder": config.restarts - 1}[
+            config.start
+        ],
         contextual=config.contextual,
-        prior=config.prior,
+        prior=own_prior if config.prior == "auto" else config.prior,
         prior_weight=config.prior_weight,
         blend=config.blend,
         low_resolution_factor=low_resolution_factor,
         block_size=config.block_size,
+        encoder=encoder,
     )
 
 

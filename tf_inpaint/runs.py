@@ -5,7 +5,11 @@ checkpoints/                  the last few states of the training, whole
 metrics.csv  samples/  training.gif
 """
 
+import contextlib
 import logging
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +19,23 @@ import tensorflow as tf
 from tf_inpaint import images
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.flags import differing, from_json, to_flags, to_json
+from tf_inpaint.gan.encoder import Encoder, EncoderTraining
 from tf_inpaint.gan.model import GAN
-from tf_inpaint.gan.networks import Discriminator, Generator
+from tf_inpaint.gan.networks import Discriminator, Generator, folded
 
 RUNS = Path("runs")
-CONTINUABLE = {"run_dir", "steps", "sample_every", "checkpoint_every", "keep_checkpoints", "data_dir"}
+FIRST = ("worker", 0)
+"""The chief, where `TF_CONFIG` names none."""
+CONTINUABLE = {
+    "run_dir",
+    "steps",
+    "sample_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "data_dir",
+    "best_by",
+    "encoder_steps",
+}
 """Settings that may change when a run is continued: none of them changes a step."""
 
 log = logging.getLogger("tf_inpaint")
@@ -33,6 +49,8 @@ class Run(NamedTuple):
     generator: Generator
     discriminator: Discriminator
     step: int
+    encoder: Encoder | None = None
+    """None: not trained to its end, or with another generator than this one."""
 
 
 def directory(config: TrainConfig) -> Path:
@@ -43,6 +61,21 @@ def directory(config: TrainConfig) -> Path:
     return RUNS / (Path(name).stem.replace(":", "-") or kind)
 
 
+@contextlib.contextmanager
+def created(config: TrainConfig, strategy: tf.distribute.Strategy) -> Iterator[Path]:
+    """The folder to write a run to: the run directory, and on all workers but the chief one that is thrown away.
+
+    All workers must take part in what the chief does: reading a variable may ask them all.
+    """
+    resolver = strategy.cluster_resolver
+    if resolver is None or resolver.task_type in (None, "chief") or (resolver.task_type, resolver.task_id) == FIRST:
+        yield create(config)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "samples").mkdir()
+            yield Path(folder)
+
+
 def create(config: TrainConfig) -> Path:
     """Makes the run directory, or checks that the one that is there was made with the same settings.
 
@@ -51,7 +84,8 @@ def create(config: TrainConfig) -> Path:
     """
     folder = directory(config)
     if (folder / "config.json").exists():
-        fields = [name for name in differing(read_config(folder), config) if name not in CONTINUABLE]
+        fixed = {"steps"} if config.learning_rate_schedule != "constant" else set()
+        fields = [name for name in differing(read_config(folder), config) if name not in CONTINUABLE - fixed]
         if fields:
             there = read_config(folder)
             changes = ", ".join(f"--{name} ({getattr(there, name)} there)" for name in fields)
@@ -100,6 +134,35 @@ def newest() -> Path:
     return found[-1].parent
 
 
+def strategy(config: TrainConfig) -> tf.distribute.Strategy:
+    """Where the training runs: one device, all GPUs (else CPUs) of this machine, or the machines in `TF_CONFIG`.
+
+    To be called before anything else of TensorFlow is used.
+
+    Raises:
+        ValueError: `TF_CONFIG` is missing, or the replicas cannot share a batch evenly.
+    """
+    if config.strategy == "multi_worker":
+        if "TF_CONFIG" not in os.environ:
+            raise ValueError(
+                "--strategy=multi_worker must find all workers' addresses in TF_CONFIG; it is not set; "
+                "set it on each machine, or pass --strategy=mirrored."
+            )
+        result = tf.distribute.MultiWorkerMirroredStrategy()
+    elif config.strategy == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        result = tf.distribute.MirroredStrategy([device.name for device in devices])
+    else:
+        return tf.distribute.get_strategy()
+    replicas = result.num_replicas_in_sync
+    if config.batch_size % replicas:
+        raise ValueError(
+            f"--batch_size must be a multiple of the replicas; received {config.batch_size} for {replicas}; "
+            f"pass {-(-config.batch_size // replicas) * replicas}."
+        )
+    return result
+
+
 def new_gan(config: TrainConfig) -> GAN:
     """The untrained, compiled GAN that the settings ask for: the same for one seed."""
     keras.utils.set_random_seed(config.seed)
@@ -110,16 +173,37 @@ def new_gan(config: TrainConfig) -> GAN:
         generator_steps=config.generator_steps,
         reuse_generated=config.reuse_generated,
         label_smoothing=config.label_smoothing,
+        gradient_penalty=config.gradient_penalty,
+        r1=config.r1,
+        feature_matching=config.feature_matching,
+        augment=config.augment,
         ema_decay=config.ema_decay,
         seed=config.seed,
     )
-    gan.compile(config.learning_rate, config.beta_1, jit_compile=config.jit_compile)
+    gan.compile(
+        learning_rate(config, config.learning_rate, config.generator_steps),
+        config.beta_1,
+        config.beta_2,
+        learning_rate(config, config.discriminator_learning_rate or config.learning_rate, config.discriminator_steps),
+        jit_compile=config.jit_compile,
+    )
     return gan
 
 
+def learning_rate(config: TrainConfig, start: float, updates: int):
+    """The step size over a network's own updates, of which a training step makes `updates`."""
+    if config.learning_rate_schedule == "linear":
+        return keras.optimizers.schedules.PolynomialDecay(start, config.steps * updates, 0.0)
+    if config.learning_rate_schedule == "cosine":
+        return keras.optimizers.schedules.CosineDecay(start, config.steps * updates)
+    return start
+
+
 def networks(config: TrainConfig, dtype: str) -> tuple[Generator, Discriminator]:
-    settings = {name: getattr(config, name) for name in ("image_size", "channels", "width", "latent_size")}
-    return Generator(**settings, dtype=dtype), Discriminator(**settings, dtype=dtype)
+    names = ("image_size", "channels", "width", "latent_size", "architecture")
+    settings = {name: getattr(config, name) for name in names}
+    settings |= {"synchronized": config.synchronized_batch_norm, "dtype": dtype}
+    return Generator(**settings), Discriminator(normalization=config.discriminator_norm, **settings)
 
 
 def checkpoints(
@@ -127,6 +211,29 @@ def checkpoints(
 ) -> tf.train.CheckpointManager:
     """The checkpoints of a run, of the parts of the training that `state` names (see `GAN.state`)."""
     return tf.train.CheckpointManager(tf.train.Checkpoint(**state), str(folder / "checkpoints"), max_to_keep=keep)
+
+
+def best(folder: Path, state: dict[str, list[tf.Variable]]) -> tf.train.CheckpointManager:
+    """The one checkpoint that `--best_by` keeps: what `load` needs."""
+    parts = {name: state[name] for name in ("ema_generator", "discriminator", "step")}
+    return tf.train.CheckpointManager(tf.train.Checkpoint(**parts), str(folder / "best"), max_to_keep=1)
+
+
+def encoder_training(run: Run) -> tuple[EncoderTraining, tf.train.CheckpointManager]:
+    """The training of an encoder for the run's generator, from where it was left, and its checkpoints."""
+    keras.utils.set_random_seed(run.config.seed)
+    training = EncoderTraining(
+        encoder(run.config), folded(run.generator), run.config.encoder_steps, seed=run.config.seed
+    )
+    # A folder for each generator: after more steps of the GAN there is another.
+    folder = run.directory / "encoder" / str(run.step)
+    manager = tf.train.CheckpointManager(tf.train.Checkpoint(**training.state), str(folder), max_to_keep=1)
+    restore(manager)
+    return training, manager
+
+
+def encoder(config: TrainConfig) -> Encoder:
+    return Encoder(config.image_size, config.channels, latent_size=config.latent_size)
 
 
 def restore(manager: tf.train.CheckpointManager) -> bool:
@@ -148,7 +255,9 @@ def restore(manager: tf.train.CheckpointManager) -> bool:
 
 
 def load(folder: Path) -> Run:
-    """The trained networks of a run: the averaged generator, and the discriminator.
+    """The trained networks of a run: the averaged generator, the discriminator, and the encoder if there is one.
+
+    They are of the step that `--best_by` chose, else of the last one.
 
     Raises:
         FileNotFoundError: no such run, or no readable checkpoint in it.
@@ -158,9 +267,17 @@ def load(folder: Path) -> Run:
     step = tf.Variable(0, dtype=tf.int64)
     parts = {"ema_generator": generator, "discriminator": discriminator}
     state = {name: [variable.value for variable in part.variables] for name, part in parts.items()}
-    if not restore(checkpoints(folder, state | {"step": [step]})):
+    state["step"] = [step]
+    chosen = config.best_by != "none" and restore(best(folder, state))
+    if not chosen and not restore(checkpoints(folder, state)):
         raise FileNotFoundError(
             f"--run_dir must hold a checkpoint that can be read; {folder}/checkpoints has none; "
             "train on with the same --run_dir, or name another."
         )
-    return Run(Path(folder), config, generator, discriminator, int(step))
+    run = Run(Path(folder), config, generator, discriminator, int(step))
+    trained = encoder(config)
+    path = tf.train.latest_checkpoint(str(run.directory / "encoder" / str(run.step)))
+    if path is None or not path.endswith(f"-{config.encoder_steps}"):
+        return run
+    tf.train.Checkpoint(encoder=[variable.value for variable in trained.variables]).restore(path).expect_partial()
+    return run._replace(encoder=trained)

@@ -1,4 +1,4 @@
-"""Trains a DCGAN on images and writes a run directory.
+"""Trains a GAN on images and writes a run directory.
 
     python -m tf_inpaint.train --flagfile=configs/digits.flags
     python -m tf_inpaint.train --dataset=folder:my/faces --image_size=64 --channels=3 --run_dir=runs/faces
@@ -7,60 +7,144 @@ Started again with the same --run_dir it goes on where it stopped.
 """
 
 import signal
+from pathlib import Path
 
 from tf_inpaint.config import TrainConfig
 
 
 def run(config: TrainConfig) -> int:
     """Trains to `config.steps`; returns 0, or 128 plus the signal that stopped it after a last checkpoint."""
-    import time
-
     import numpy as np
     import tensorflow as tf
 
-    from tf_inpaint import images, runs
-    from tf_inpaint.data.pipeline import train_batches
-    from tf_inpaint.data.sources import open_source
+    from tf_inpaint import images, plots, runs
     from tf_inpaint.gan import callbacks
 
+    strategy = runs.strategy(config)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    source = open_source(
-        config.dataset, config.image_size, config.channels, config.crop, "train", config.data_dir or None
-    )
+    source = open_data(config, "train")
     source.read(np.zeros(1, np.int64))  # refuses unreadable pictures before anything is written
-    folder = runs.create(config)
-    gan = runs.new_gan(config)
-    manager = runs.checkpoints(folder, gan.state, config.keep_checkpoints)
-    if manager.checkpoints and not runs.restore(manager):
-        raise ValueError(
-            f"--run_dir must hold a checkpoint that can be read; none in {manager.directory} can; "
-            "choose another --run_dir to start anew."
-        )
-    step = int(gan.step)
-    if step < config.steps:
-        images_per_step = config.batch_size * config.discriminator_steps
-        z = callbacks.fixed_latents(config.latent_size, config.seed)
-        clock = None if config.deterministic else time.perf_counter
-        saving = callbacks.Checkpoints(manager, config.checkpoint_every)
-        gan.fit(
-            train_batches(source, images_per_step, config.seed, step, config.steps),
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                callbacks.Progress(config.steps),
-                callbacks.MetricsFile(folder / "metrics.csv", config.log_every, z, images_per_step, clock),
-                callbacks.SampleGrid(folder / "samples", config.sample_every, z),
-                saving,
-            ],
-        )
-        if saving.interrupted:
-            print(f"{signal.Signals(saving.interrupted).name}: saved step {int(gan.step)} in {folder}")
-            return 128 + saving.interrupted
-    frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
-    images.animate(folder / "training.gif", frames, seconds_per_frame=0.1)
-    print(f"{folder}: {int(gan.step)} steps; look at {folder}/samples and {folder}/training.gif")
+    measure = measurement(config) if config.measure_every else None
+    with runs.created(config, strategy) as folder:
+        with strategy.scope():
+            gan = runs.new_gan(config)
+        manager = runs.checkpoints(folder, gan.state, config.keep_checkpoints)
+        there = runs.checkpoints(runs.directory(config), gan.state)
+        if there.checkpoints and not runs.restore(there):
+            raise ValueError(
+                f"--run_dir must hold a checkpoint that can be read; none in {there.directory} can; "
+                "choose another --run_dir to start anew."
+            )
+        if gan.step < config.steps:
+            interrupted = fit(config, gan, strategy, source, folder, manager, measure)
+            if interrupted:
+                return stopped(interrupted, f"step {gan.step} in {folder}")
+        if config.encoder_steps and folder == runs.directory(config):
+            interrupted = fit_encoder(config, runs.load(folder))
+            if interrupted:
+                return stopped(interrupted, f"the encoder in {folder}")
+        frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
+        if frames:  # none in a worker's own folder that joined later
+            images.animate(folder / "training.gif", frames, seconds_per_frame=0.1)
+        plots.training_curves(callbacks.read_metrics(folder / "metrics.csv"), folder / "training.png")
+        print(f"{folder}: {gan.step} steps; look at {folder}/samples and {folder}/training.gif")
     return 0
+
+
+def stopped(number: int, what: str) -> int:
+    """The exit code of a process that a signal ended, and a line on what was saved."""
+    print(f"{signal.Signals(number).name}: saved {what}")
+    return 128 + number
+
+
+def open_data(config: TrainConfig, split: str):
+    """The images of one split of the run's data."""
+    from tf_inpaint.data.sources import open_source
+
+    size, channels, data_dir = config.image_size, config.channels, config.data_dir or None
+    limit = config.train_images if split == "train" else 0
+    return open_source(config.dataset, size, channels, config.crop, split, data_dir, limit)
+
+
+def measurement(config: TrainConfig):
+    """A function of the GAN: the distances `config.measure` of its images to held-out ones."""
+    import numpy as np
+
+    from tf_inpaint import images, inputs
+    from tf_inpaint.gan.callbacks import MEASURED, generate
+    from tf_inpaint.gan.model import draw_latents
+    from tf_inpaint.metrics.distances import Distances
+
+    held_out = inputs.held_out(open_data(config, "held_out"), config.measure_images)
+    distances = Distances(config.measure, images.to_float(np.stack([item.read() for item in held_out])))
+    z = draw_latents(len(held_out), config.latent_size, (config.seed, -MEASURED))
+    return lambda gan: distances(generate(gan, z))
+
+
+def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measure) -> int:
+    """Trains from where `gan` is to `config.steps`; returns the signal that stopped it, or 0."""
+    import importlib.util
+    import time
+
+    from tf_inpaint import runs
+    from tf_inpaint.data.pipeline import spread, train_batches
+    from tf_inpaint.gan import callbacks
+
+    z = callbacks.fixed_latents(config.latent_size, config.seed)
+    metrics = callbacks.MetricsFile(
+        folder / "metrics.csv",
+        config.log_every,
+        z,
+        config.batch_size * config.discriminator_steps,
+        None if config.deterministic else time.perf_counter,
+        config.measure if measure else (),
+        measure,
+        config.measure_every,
+        callbacks.diversity(spread(source, len(z))),
+    )
+    saving = callbacks.Checkpoints(manager, config.checkpoint_every, catch=config.strategy != "multi_worker")
+    every = [
+        callbacks.Progress(config.steps, {"D": "discriminator_loss", "G": "generator_loss"}),
+        metrics,
+        callbacks.SampleGrid(folder / "samples", config.sample_every, z),
+    ]
+    if config.best_by != "none":
+        every.append(callbacks.Best(runs.best(folder, gan.state), metrics, config.best_by))
+    if importlib.util.find_spec("tensorboard"):
+        every.append(callbacks.TensorBoard(folder / "events", metrics))
+
+    def batches(context=None):
+        replicas, first, own = 1, 0, 1
+        if context:
+            replicas = context.num_replicas_in_sync
+            own = replicas // context.num_input_pipelines
+            first = context.input_pipeline_id * own
+        steps = gan.step, config.steps
+        mine = range(first, first + own)
+        return train_batches(source, config.batch_size, config.seed, *steps, config.discriminator_steps, replicas, mine)
+
+    distributed = config.strategy != "none"
+    data = strategy.distribute_datasets_from_function(batches) if distributed else batches()
+    gan.fit(data, shuffle=False, verbose=0, callbacks=[*every, saving])
+    return saving.interrupted
+
+
+def fit_encoder(config: TrainConfig, run) -> int:
+    """Trains the run's encoder from where it was left; returns the signal that stopped it, or 0."""
+    from tf_inpaint import runs
+    from tf_inpaint.gan import callbacks
+    from tf_inpaint.inpainting import masks
+
+    training, manager = runs.encoder_training(run)
+    if training.step >= config.encoder_steps:
+        return 0
+    print(f"Training the encoder, from which searches start, for {config.encoder_steps} steps", flush=True)
+    sample_masks = masks.mixture(config.batch_size, config.image_size, config.seed)
+    saving = callbacks.Checkpoints(manager, config.checkpoint_every)
+    progress = callbacks.Progress(config.encoder_steps, {"loss": "loss"})
+    training.train(sample_masks, [progress, saving])
+    return saving.interrupted
 
 
 if __name__ == "__main__":

@@ -120,6 +120,7 @@ def open_source(
     crop: int = 0,
     split: str = "train",
     data_dir: str | None = None,
+    limit: int = 0,
 ) -> Source:
     """The pictures of a data set, each fitted by `images.fit`.
 
@@ -132,6 +133,7 @@ def open_source(
         split: `train` or `held_out`. Held out are TFDS' `test`, an npz file's `x_test`; else a tenth: by the
             hash of its path in a folder (so new files move no old one across), by its index elsewhere.
         data_dir: where TFDS keeps its data sets; TFDS' own choice if not given.
+        limit: at most so many pictures, spread over the split; 0: all.
 
     Raises:
         ValueError: the data set is unknown, holds no pictures, or is not what its form promises.
@@ -154,10 +156,13 @@ def open_source(
     if not names:
         raise ValueError(f"{dataset} must hold {split} pictures; found none; add some or choose another.")
 
-    def load_fitted(index: int) -> np.ndarray:
-        return images.fit(load(index), image_size, channels, crop)
+    size = min(limit or len(names), len(names))
+    chosen = np.arange(size) * len(names) // size
 
-    return Source(names, load_fitted, (image_size, image_size, channels))
+    def load_fitted(index: int) -> np.ndarray:
+        return images.fit(load(chosen[index]), image_size, channels, crop)
+
+    return Source([names[index] for index in chosen], load_fitted, (image_size, image_size, channels))
 
 
 def memory_budget() -> int:

@@ -57,13 +57,17 @@ class Inpainter:
         steps: of the search.
         solver: what moves z.
         restarts: searches per image, of which the one of lowest energy is kept.
-        start_draws: z drawn per image, at least `restarts`; the best by energy start the search.
+        start_draws: z drawn per image; of these and the encoder's the best by energy start the search.
         contextual: "l1", or "weighted_l1" by `objective.importance`.
         prior: "saturating", log(1 - D), "non_saturating", -log D, or "critic", -logit.
         prior_weight: of the perceptual term; 0 leaves D out.
         blend: "paste" or "poisson".
         low_resolution_factor: match box averages of that many pixels a side instead of known pixels.
         block_size: rows searched together.
+        encoder: images `[B, H, W, C]` and known `[B, H, W, 1]` to a z `[B, Z]` from which to start, if there is one.
+
+    Raises:
+        ValueError: fewer starts than restarts.
     """
 
     def __init__(
@@ -81,7 +85,13 @@ class Inpainter:
         blend: str = "paste",
         low_resolution_factor: int | None = None,
         block_size: int = 8,
+        encoder: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
     ):
+        starts = start_draws + (encoder is not None)
+        if starts < restarts:
+            raise ValueError(
+                f"Every restart needs a start of its own; received {starts} for {restarts} restarts; raise start_draws."
+            )
         self.generator = generator
         self.discriminator = discriminator
         self.latent_size = latent_size
@@ -94,6 +104,7 @@ class Inpainter:
         self.blend = BLENDS[blend]
         self.factor = low_resolution_factor
         self.block_size = block_size
+        self.encoder = encoder
         self.search = solve.Search(self.energy, solver, block_size, latent_size)
 
     def terms(self, z, images, weights):
@@ -115,9 +126,11 @@ class Inpainter:
         return contextual + self.prior_weight * perceptual
 
     @tf.function
-    def start(self, images, weights, seeds):
+    def start(self, images, known, weights, seeds):
         candidates = solve.draw(seeds, self.start_draws, self.latent_size)
-        if self.start_draws == self.restarts:
+        if self.encoder:
+            candidates = tf.concat([self.encoder(images, known)[:, None], candidates], axis=1)
+        if candidates.shape[1] == self.restarts:
             return candidates
         return solve.start(lambda z: self.energy(z, images, weights), candidates, self.restarts)
 
@@ -148,7 +161,8 @@ class Inpainter:
         if not self.factor:
             images = np.where(known > 0, images, np.float32(0))
         weights = objective.importance(known).numpy() if self.weighted else known
-        starts = [self.start(*block) for block in self.blocks(images, weights, np.asarray(seeds, np.int64))]
+        given = images, known, weights, np.asarray(seeds, np.int64)
+        starts = [self.start(*block) for block in self.blocks(*given)]
         starts = np.concatenate(starts)[: len(images)]
         rows = np.repeat(np.arange(len(images)), self.restarts)
         found = []

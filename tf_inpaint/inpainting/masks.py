@@ -218,3 +218,59 @@ NAMES: dict[str, tuple[Hole, float]] = {
     "full": (_full, 0.5),
     "empty": (_empty, 0.5),
 }
+
+MIXTURE = {
+    "center": (3, 0.3, 0.7),
+    "box": (2, 0.2, 0.7),
+    "left": (1, 0.3, 0.7),
+    "right": (1, 0.3, 0.7),
+    "top": (1, 0.3, 0.7),
+    "bottom": (1, 0.3, 0.7),
+    "pattern": (2, 0.1, 0.6),
+    "strokes": (2, 0.1, 0.5),
+    "grid": (1, 0.5, 0.75),
+    "full": (1, 0.5, 0.5),
+    "random": (5, 0.3, 0.95),
+}
+"""Of each kind of `mixture`, how often it comes, and the range of its scale."""
+
+
+def mixture(count: int, size: int, seed: int, pool: int = 512) -> Callable[[int], np.ndarray]:
+    """A sampler of masks of every kind and scale, for learning what any hole may look like.
+
+    Strokes are slow to draw: a pool of masks is drawn once, and each step turns and mirrors what it takes from
+    it; single pixels are drawn anew. All is a function of (seed, step).
+
+    Args:
+        count: masks in a step.
+        size: their side in pixels.
+        seed: at least 0.
+        pool: masks drawn once.
+
+    Returns:
+        `sample(step)`, `[count, size, size, 1]` float32.
+    """
+    names, often = list(MIXTURE), np.array([share for share, _, _ in MIXTURE.values()])
+    kinds = np.searchsorted(np.cumsum(often) / often.sum(), (np.arange(pool) + 0.5) / pool)
+    scales = np.random.default_rng([seed, 1])
+    drawn = np.stack(
+        [
+            make(names[kind], size, size, (seed, 2, index), scales.uniform(*MIXTURE[names[kind]][1:]))
+            for index, kind in enumerate(kinds)
+        ]
+    )
+    single = kinds == names.index("random")
+
+    def sample(step: int) -> np.ndarray:
+        random = np.random.default_rng([seed, 3, step])
+        chosen = random.integers(pool, size=count)
+        upside_down, mirrored, transposed = random.random((3, count, 1, 1, 1)) < 0.5
+        known = drawn[chosen]
+        known = np.where(upside_down, known[:, ::-1], known)
+        known = np.where(mirrored, known[:, :, ::-1], known)
+        known = np.where(transposed, known.swapaxes(1, 2), known)
+        shares = random.uniform(*MIXTURE["random"][1:], (count, 1, 1, 1))
+        pixels = random.random((count, size, size, 1), np.float32) >= shares
+        return np.where(single[chosen][:, None, None, None], pixels, known).astype(np.float32)
+
+    return sample
