@@ -22,13 +22,14 @@ from PIL import Image
 from tf_inpaint import complete, images, runs
 from tf_inpaint.config import CompleteConfig, TrainConfig
 from tf_inpaint.flags import to_flags
-from tf_inpaint.inpainting import masks, objective
+from tf_inpaint.gan.networks import folded
+from tf_inpaint.inpainting import curvature, masks, objective
 from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.launch import launch
 from tf_inpaint.metrics import pairwise
 
 SIZE = 28
-SEARCH = {"steps": 12, "start_draws": 3, "block_size": 4, "details": 3}
+SEARCH = {"steps": 12, "solver": "adam", "start_draws": 3, "block_size": 4, "details": 3}
 
 
 def new_run(folder, **settings):
@@ -66,7 +67,7 @@ def traced_once():
             "latent_constraint",
             "start",
         }
-        key = factor, *((name, getattr(settings, name, None)) for name in sorted(names))
+        key = factor, network.config.loss, *((name, getattr(settings, name, None)) for name in sorted(names))
         if key not in made:
             made[key] = original(settings, network, factor)
         return made[key]
@@ -355,7 +356,7 @@ def test_settings_reach_the_search(folder):
     network = runs.load(folder / "run")
     settings = {"steps": 7, "restarts": 3, "start_draws": 9, "prior_weight": 0.5, "block_size": 6}
     chosen = {"contextual": "weighted_l1", "prior": "non_saturating", "blend": "poisson"}
-    made = config(folder, "out", **settings, **chosen, learning_rate=0.5, latent_constraint="none")
+    made = config(folder, "out", **settings, **chosen, solver="adam", learning_rate=0.5, latent_constraint="none")
     inpainter = complete.new_inpainter(made, network, 4)
     assert {name: getattr(inpainter, name) for name in settings} == settings
     assert (inpainter.weighted, inpainter.factor, inpainter.latent_size) == (True, 4, 4)
@@ -363,12 +364,23 @@ def test_settings_reach_the_search(folder):
     assert inpainter.blend is not complete.new_inpainter(config(folder, "out"), network, None).blend
     point = tf.ones([1, 4])
     for constraint, expected in [("none", 1.5), ("clip", 1.0)]:
-        made = config(folder, "out", learning_rate=0.5, latent_constraint=constraint)
+        made = config(folder, "out", solver="adam", learning_rate=0.5, latent_constraint=constraint)
         solver = complete.new_inpainter(made, network, None).search.solver
         _, moved, _ = solver.step(lambda z: -tf.reduce_sum(z, axis=1), point, solver.init(point))
         np.testing.assert_allclose(moved, np.full((1, 4), expected), rtol=1e-5)
     random = complete.new_inpainter(config(folder, "out", restarts=2, start="random"), network, None)
     assert random.start_draws == 2
+
+
+def test_preconditioned_search_moves_along_the_generator_s_directions(folder):
+    network = runs.load(folder / "run")
+    made = config(folder, "out", solver="preconditioned", learning_rate=0.01)
+    solver = complete.new_inpainter(made, network, None).search.solver
+    directions = curvature.directions(curvature.curvature(folded(network.generator), 4))
+    # Downhill along every column alike: the first step of Adam is then one column's length along each.
+    point, downhill = tf.zeros([1, 4]), tf.constant(np.linalg.solve(directions.T, np.ones(4)), tf.float32)
+    _, moved, _ = solver.step(lambda z: -tf.linalg.matvec(z, downhill), point, solver.init(point))
+    np.testing.assert_allclose(moved[0], 0.01 * directions.sum(axis=1), rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,31 @@ def test_adam_converges_on_a_rotated_quadratic():
     assert (energies[-1] < 1e-5 * energies[0]).all()
 
 
+def test_directions_turn_the_search():
+    # Turned about, the problem is the same, if Adam is turned with it: its path is turned and nothing else.
+    start = np.array([[1.0, 1.0], [-1.0, 0.2]])
+    turned, _ = path(solvers.adam(0.05, directions=ROTATION), start, 40)
+    upright = lambda point: quadratic(point @ tf.constant(ROTATION.T, point.dtype))  # noqa: E731
+    plain, _ = path(solvers.adam(0.05), start @ ROTATION, 40, upright)
+    np.testing.assert_allclose(turned, plain @ ROTATION.T, atol=1e-4)
+    unturned, _ = path(solvers.adam(0.05), start, 40)
+    assert np.abs(unturned - turned).max() > 0.02
+
+
+def test_columns_length_is_the_step_along_it():
+    lengths = np.array([0.5, 2.0])
+    points, _ = path(solvers.adam(0.01, directions=ROTATION * lengths), [[1.0, 1.0]], 1)
+    np.testing.assert_allclose(np.abs((points[0] - 1.0) @ ROTATION), [0.01 * lengths], rtol=1e-4)
+
+
+def test_steps_fall_along_a_cosine_to_a_twentieth():
+    slope = lambda point: tf.reduce_sum(point, axis=1)  # noqa: E731
+    points, _ = path(solvers.adam(0.1, decay_steps=10), [[0.0]], 14, slope)
+    steps = -np.diff(points[:, 0, 0], prepend=0.0)
+    expected = 0.1 * (0.05 + 0.95 * (0.5 + 0.5 * np.cos(np.pi * np.minimum(np.arange(14) / 10, 1))))
+    np.testing.assert_allclose(steps, expected, rtol=1e-3)
+
+
 def test_step_gives_the_energy_of_the_point_it_was_given():
     point = tf.constant([[1.0, 1.0], [0.3, -0.7]])
     solver = solvers.adam(0.1)

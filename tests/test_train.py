@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -425,6 +426,28 @@ def test_run_dir_that_a_flagfile_cannot_hold_leaves_nothing_behind(pictures, tmp
 )
 def test_directory(settings, expected):
     assert runs.directory(TrainConfig(**settings)) == Path(expected)
+
+
+def test_measurement_leaves_out_what_cannot_be_read_and_does_without(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+    random = np.random.default_rng(0)
+    names = [f"{index}.png" for index in range(60)]
+    for name in names:
+        Image.fromarray(random.integers(0, 256, (28, 28), dtype=np.uint8)).save(tmp_path / name)
+    config = dataclasses.replace(CONFIG, dataset=f"folder:{tmp_path}", measure_images=9)
+    gan = runs.new_gan(config)
+    held_out = [name for name in names if zlib.crc32(name.encode()) % 10 == 0]
+    assert len(held_out) > 2
+    (tmp_path / held_out[0]).write_bytes(b"broken")
+    assert np.isfinite(train.measurement(config)(gan)).all()
+    assert held_out[0] in caplog.text
+
+    for name in held_out:
+        (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match="must hold held_out pictures"):
+        train.measurement(config)
+    assert train.measurement(dataclasses.replace(config, best_by="none")) is None
+    assert "Samples are not measured: " in caplog.text
 
 
 def test_new_gan_is_what_the_config_asks_for():

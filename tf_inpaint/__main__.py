@@ -18,7 +18,15 @@ def run(config: StoryConfig) -> int:
 
     folder = Path(config.run_dir)
     print(f"Training for {config.steps} steps on the embedded digits", flush=True)
-    code = train.run(TrainConfig(run_dir=config.run_dir, steps=config.steps, seed=config.seed, reuse_generated=True))
+    code = train.run(
+        TrainConfig(
+            run_dir=config.run_dir,
+            steps=config.steps,
+            encoder_steps=config.encoder_steps,
+            seed=config.seed,
+            reuse_generated=True,
+        )
+    )
     for mask in MASKS:
         if code:
             return code
@@ -32,7 +40,8 @@ def run(config: StoryConfig) -> int:
 Where to look:
   {folder}/samples/            what the generator draws, from noise to digits
   {folder}/training.gif        the same as a film
-  {folder}/metrics.csv         losses, accuracies and diversity over training
+  {folder}/training.png        losses, accuracies, diversity and distances over training
+  {folder}/metrics.csv         the same as numbers
 
 and for each mask, {", ".join(MASKS)}, such as the first:
   {folder}/completions/{MASKS[0]}/sheet.png     original | masked | generated | completed

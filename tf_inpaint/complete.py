@@ -100,27 +100,31 @@ def new_inpainter(config: CompleteConfig, network, low_resolution_factor: int | 
     import tensorflow as tf
 
     from tf_inpaint.gan.networks import folded
-    from tf_inpaint.inpainting import solvers
+    from tf_inpaint.inpainting import curvature, solvers
     from tf_inpaint.inpainting.inpaint import Inpainter
 
+    generator, latent_size = folded(network.generator), network.config.latent_size
     constrain = {"clip": solvers.clip, "none": tf.identity}[config.latent_constraint]
+    solver = solvers.adam(config.learning_rate, constrain=constrain)
+    if config.solver == "preconditioned":
+        directions = curvature.directions(curvature.curvature(generator, latent_size))
+        solver = solvers.adam(config.learning_rate, 0.7, 0.99, 1e-8, constrain, directions, config.steps)
     encoder = None if config.start == "random" or low_resolution_factor else network.encoder
     if config.start == "encoder" and encoder is None:
         raise ValueError(
             f"--start=encoder must have an encoder and known pixels; {network.directory} has none, or the mask is "
             f"lowres; train with --encoder_steps, or pass --start=best."
         )
+    draws = {"best": config.start_draws, "random": config.restarts, "encoder": config.restarts - 1}
     own_prior = "critic" if network.config.loss in ("hinge", "wasserstein") else "saturating"
     return Inpainter(
-        folded(network.generator),
+        generator,
         folded(network.discriminator),
-        network.config.latent_size,
+        latent_size,
         steps=config.steps,
-        solver=solvers.adam(config.learning_rate, constrain=constrain),
+        solver=solver,
         restarts=config.restarts,
-        start_draws={"best": config.start_draws, "random": config.restarts, "encoder": config.restarts - 1}[
-            config.start
-        ],
+        start_draws=draws[config.start],
         contextual=config.contextual,
         prior=own_prior if config.prior == "auto" else config.prior,
         prior_weight=config.prior_weight,

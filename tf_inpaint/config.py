@@ -138,9 +138,13 @@ class CompleteConfig:
     mask_scale: float | None = setting(
         None, "size of the hole: share of the side, or of the pixels; none: the mask's own", above=0, below=1
     )
-    steps: int = setting(300, "search steps", minimum=1)
-    solver: str = setting("adam", "what moves z", choices=("adam",))
-    learning_rate: float = setting(0.1, "the solver's step size", above=0)
+    steps: int = setting(100, "search steps", minimum=1)
+    solver: str = setting(
+        "preconditioned",
+        "what moves z: Adam along the generator's directions with falling steps, or plain Adam",
+        choices=("preconditioned", "adam"),
+    )
+    learning_rate: float = setting(0.08, "the solver's step size", above=0)
     restarts: int = setting(1, "searches of each image, of which the best is kept", minimum=1)
     contextual: str = setting("l1", "distance on the known pixels", choices=("l1", "weighted_l1"))
     prior: str = setting(
@@ -188,7 +192,8 @@ class StoryConfig:
     """What `python -m tf_inpaint`, the whole story on the embedded digits, needs to know."""
 
     run_dir: str = setting("runs/story", "directory to write, or to continue")
-    steps: int = setting(3500, "training steps", minimum=1)
+    steps: int = setting(6000, "training steps", minimum=1)
+    encoder_steps: int = setting(1500, "the encoder's training steps", minimum=0)
     count: int = setting(64, "held-out digits to complete", minimum=1)
     seed: int = setting(0, "fixes everything that is drawn", minimum=0, below=2**31)
 

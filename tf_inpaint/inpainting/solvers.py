@@ -4,6 +4,7 @@ Pure functions over a batch of independent points `[B, Z]`: no variable, no loop
 All of that is the search's (`solve`), so a solver is only its equation.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -52,29 +53,48 @@ def adam(
     beta_2: float = 0.999,
     epsilon: float = 1e-8,
     constrain: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+    directions: tf.Tensor | None = None,
+    decay_steps: int | None = None,
 ) -> Solver:
-    """Adam over z: `z <- constrain(z - learning_rate * m_hat / (sqrt(v_hat) + epsilon))`.
+    """Adam over z: `z <- constrain(z - learning_rate * W (m_hat / (sqrt(v_hat) + epsilon)))`.
+
+    m_hat and v_hat are the means of the gradient along the columns of W and of its square. Without `directions` W
+    is the identity. Adam scales each coordinate by itself; where the energy is steep along some direction between
+    the coordinates, as a generator's is a thousandfold, it needs W to see that.
 
     Args:
-        learning_rate: about how far an entry of z moves in a step; the prior is 2 wide.
+        learning_rate: about how far z moves along a column of W in a step; the prior is 2 wide.
         beta_1: decay of the mean gradient.
         beta_2: decay of the mean squared gradient.
         epsilon: keeps the quotient finite where gradients vanish.
         constrain: applied to every new point, such as `clip`.
+        directions: W, `[Z, Z]`, such as `curvature.directions`.
+        decay_steps: the learning rate falls along a cosine to a twentieth in so many steps; None: it stays.
 
-    Source: Kingma & Ba 2015, algorithm 1, https://arxiv.org/abs/1412.6980
+    Source: Kingma & Ba 2015, algorithm 1, https://arxiv.org/abs/1412.6980; in an eigenbasis, Vyas et al. 2024,
+    https://arxiv.org/abs/2409.11321
     """
+    basis = None if directions is None else tf.constant(directions, tf.float32)
 
     def init(point):
         return AdamState(tf.constant(0.0), tf.zeros_like(point), tf.zeros_like(point))
 
+    def rate(count):
+        if decay_steps is None:
+            return learning_rate
+        cosine = 0.5 + 0.5 * tf.cos(math.pi * tf.minimum(count / decay_steps, 1.0))
+        return learning_rate * (0.05 + 0.95 * cosine)
+
     def step(energy_fn, point, state):
         energy, gradient = value_and_gradient(energy_fn, point)
+        if basis is not None:
+            gradient = gradient @ basis
         count = state.count + 1
         mean = beta_1 * state.mean + (1 - beta_1) * gradient
         square = beta_2 * state.square + (1 - beta_2) * tf.square(gradient)
-        corrected = mean / (1 - beta_1**count)
-        scale = tf.sqrt(square / (1 - beta_2**count)) + epsilon
-        return energy, constrain(point - learning_rate * corrected / scale), AdamState(count, mean, square)
+        change = mean / (1 - beta_1**count) / (tf.sqrt(square / (1 - beta_2**count)) + epsilon)
+        if basis is not None:
+            change = tf.matmul(change, basis, transpose_b=True)
+        return energy, constrain(point - rate(state.count) * change), AdamState(count, mean, square)
 
     return Solver(init, step)
