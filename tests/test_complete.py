@@ -667,6 +667,7 @@ def damaged_config(folder, tmp_path):
             lambda folder, tmp_path: {"run_dir": str(tmp_path)},
             "has no config.json; train first or name another",
         ),
+        (lambda folder, tmp_path: {"start": "encoder"}, "--start=encoder must have an encoder"),
         (no_checkpoint, "--run_dir must hold a checkpoint that can be read"),
         (damaged_config, "a config must be JSON"),
         (

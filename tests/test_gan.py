@@ -331,6 +331,26 @@ def test_calling_the_gan_calls_the_average():
 # --- optimizers and precision
 
 
+@pytest.mark.slow
+def test_step_compiled_by_xla_is_the_same_step():
+    random, trained = np.random.default_rng(0), []
+    z = random.uniform(-1, 1, (2, BATCH, LATENT)).astype(np.float32)
+    u = random.random((4, BATCH, 7), np.float32)
+    for jit_compile in (False, True):
+        gan = new_gan(normalization="none", loss="wasserstein", gradient_penalty=1.0, augment=("color", "cutout"))
+        gan.compile(jit_compile=jit_compile)
+        assert gan.jit_compile is jit_compile
+        with_sgd(gan, learning_rate=0.01)
+        # XLA's random numbers are others, for the same seed.
+        gan.latents = lambda draws, size: tf.constant(z[:draws])
+        gan.uniform = lambda purpose, draws, size, count: tf.constant(u[:draws, :, :count])
+        before = values(gan.generator.variables + gan.discriminator.variables)
+        gan.fit(tf.data.Dataset.from_tensors(random_images()), shuffle=False, verbose=0)
+        trained.append(values(gan.generator.variables + gan.discriminator.variables))
+    for start, one, other in zip(before, *trained, strict=True):
+        np.testing.assert_allclose(one, other, atol=0.02 * np.abs(one - start).max() + 1e-7)
+
+
 def test_fused_adam_is_keras_adam():
     random = np.random.default_rng(0)
     start = random.normal(size=(3, 2)).astype(np.float32)

@@ -59,7 +59,7 @@ class TrainConfig:
         choices=("none", "mirrored", "multi_worker"),
     )
     synchronized_batch_norm: bool = setting(False, "batch statistics over all replicas, not each one's own")
-    jit_compile: bool = setting(False, "compile the step with XLA; slower on a CPU")
+    jit_compile: bool = setting(False, "compile the step with XLA, which draws other random numbers; slower on a CPU")
     log_every: int = setting(50, "steps between rows of metrics.csv", minimum=1)
     measure: tuple[str, ...] = setting(
         ("sliced_wasserstein", "frechet_random", "kernel_random"),
