@@ -36,7 +36,7 @@ def diagnosis(rows: Sequence[Mapping[str, float]], data_diversity: float) -> str
     if all(min(row["real_accuracy"], row["fake_accuracy"]) > TOLD_APART for row in recent):
         return (
             "The discriminator tells all images apart, so the generator learns little. With few images, "
-            "--augment=color,translation,cutout helps; else --label_smoothing=0.1, --discriminator_norm=spectral, or "
-            "a lower --discriminator_learning_rate."
+            "--augment=color,translation,cutout helps; else --loss=non_saturating, --label_smoothing=0.1, "
+            "--discriminator_norm=spectral, or a lower --discriminator_learning_rate."
         )
     return ""
