@@ -258,6 +258,19 @@ def test_fit_does_what_the_steps_do_and_resets_no_mean():
         assert float(gan.means[name].result()) == pytest.approx(float(logs[name]), rel=1e-3)
 
 
+def test_end_of_the_data_is_no_step():
+    # Of a data set of unknown length Keras learns the end from a step that finds nothing.
+    gan, twin = with_sgd(new_gan()), with_sgd(new_gan())
+    batches = [random_images(seed) for seed in range(3)]
+    shape = tf.TensorSpec(batches[0].shape)
+    gan.fit(tf.data.Dataset.from_generator(lambda: batches, output_signature=shape), shuffle=False, verbose=0)
+    for batch in batches:
+        twin.train_step(tf.constant(batch))
+    assert gan.step == 3
+    for one, other in zip(values(gan.variables), values(twin.variables), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 def test_means_run_until_they_are_reset():
     gan, twin = with_sgd(new_gan()), with_sgd(new_gan())
     batches = [tf.constant(batch) for batch in (random_images(0), random_images(1))]

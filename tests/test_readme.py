@@ -49,7 +49,7 @@ def test_flagfiles_and_folders_that_are_named_exist():
 
 @pytest.mark.slow
 def test_story(tmp_path, capsys):
-    config = StoryConfig(run_dir=str(tmp_path / "story"), steps=3, encoder_steps=2, count=3)
+    config = StoryConfig(run_dir=str(tmp_path / "story"), steps=50, encoder_steps=2, count=3)
     assert story.run(config) == 0
     told = capsys.readouterr().out
     for place in re.findall(r"^  (\S+)", told.split("Where to look:")[1], flags=re.MULTILINE):

@@ -196,6 +196,25 @@ def test_encoder_is_of_the_generator_that_is_used(finished):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("steps", "used"), [(0, False), (3, True), (4, True), (5, False)])
+def test_encoder_is_used_when_it_is_trained_as_long_as_asked(finished, tmp_path, steps, used):
+    shutil.copytree(finished.whole, tmp_path / "run")
+    config = dataclasses.replace(finished.config, encoder_steps=steps)
+    (tmp_path / "run/config.json").write_text(flags.to_json(config))
+    assert (runs.load(tmp_path / "run").encoder is not None) is used
+
+
+@pytest.mark.slow
+def test_damaged_encoder_is_done_without(finished, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+    shutil.copytree(finished.whole, tmp_path / "run")
+    (path,) = (tmp_path / "run/encoder").rglob("*.index")
+    damage_one_byte(path.with_suffix(""))
+    assert runs.load(tmp_path / "run").encoder is None
+    assert f"{path.with_suffix('')} cannot be read" in caplog.text
+
+
+@pytest.mark.slow
 def test_metrics(finished):
     with (finished.whole / "metrics.csv").open(newline="") as file:
         header, *rows = csv.reader(file)

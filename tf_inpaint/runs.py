@@ -2,7 +2,9 @@
 
 config.json  config.flags     what was asked for
 checkpoints/                  the last few states of the training, whole
-metrics.csv  samples/  training.gif
+best/                         the networks of the best step, if asked for
+encoder/STEP/                 the encoder for the generator of that step
+metrics.csv  training.png  samples/  training.gif  events/
 """
 
 import contextlib
@@ -225,11 +227,15 @@ def encoder_training(run: Run) -> tuple[EncoderTraining, tf.train.CheckpointMana
     training = EncoderTraining(
         encoder(run.config), folded(run.generator), run.config.encoder_steps, seed=run.config.seed
     )
-    # A folder for each generator: after more steps of the GAN there is another.
-    folder = run.directory / "encoder" / str(run.step)
-    manager = tf.train.CheckpointManager(tf.train.Checkpoint(**training.state), str(folder), max_to_keep=1)
+    manager = encoder_checkpoints(run, training.state)
     restore(manager)
     return training, manager
+
+
+def encoder_checkpoints(run: Run, state: dict[str, list[tf.Variable]]) -> tf.train.CheckpointManager:
+    """In a folder for each generator: after more steps of the GAN there is another."""
+    folder = run.directory / "encoder" / str(run.step)
+    return tf.train.CheckpointManager(tf.train.Checkpoint(**state), str(folder), max_to_keep=1)
 
 
 def encoder(config: TrainConfig) -> Encoder:
@@ -276,8 +282,8 @@ def load(folder: Path) -> Run:
         )
     run = Run(Path(folder), config, generator, discriminator, int(step))
     trained = encoder(config)
-    path = tf.train.latest_checkpoint(str(run.directory / "encoder" / str(run.step)))
-    if path is None or not path.endswith(f"-{config.encoder_steps}"):
-        return run
-    tf.train.Checkpoint(encoder=[variable.value for variable in trained.variables]).restore(path).expect_partial()
-    return run._replace(encoder=trained)
+    manager = encoder_checkpoints(run, {"encoder": [variable.value for variable in trained.variables]})
+    done = int((manager.latest_checkpoint or "-0").rpartition("-")[2])
+    if 0 < config.encoder_steps <= done and restore(manager):
+        return run._replace(encoder=trained)
+    return run

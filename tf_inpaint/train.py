@@ -134,7 +134,9 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
 
     distributed = config.strategy != "none"
     data = strategy.distribute_datasets_from_function(batches) if distributed else batches()
-    gan.fit(data, shuffle=False, verbose=0, callbacks=[*every, saving])
+    # Counted, not run until the data end: a step that finds none has already drawn z and counted itself.
+    remaining = config.steps - gan.step
+    gan.fit(data, steps_per_epoch=remaining, shuffle=False, verbose=0, callbacks=[*every, saving])
     return saving.interrupted
 
 

@@ -170,9 +170,11 @@ class GAN(keras.Model):
         batches = tf.split(images, self.discriminator_steps)
         size = tf.shape(batches[0])[0]
         updates = self.discriminator_steps + self.generator_steps
-        latents = iter(tf.unstack(self.latents(updates, size)))
-        shares = iter(tf.unstack(self.uniform(SHARES, self.discriminator_steps, size, 1)))
-        changes = iter(tf.unstack(self.uniform(CHANGES, 2 * updates, size, augment.numbers(self.policy))))
+        # Where the data have ended there are no images, and nothing may have been drawn, moved or counted.
+        with tf.control_dependencies([images]):
+            latents = iter(tf.unstack(self.latents(updates, size)))
+            shares = iter(tf.unstack(self.uniform(SHARES, self.discriminator_steps, size, 1)))
+            changes = iter(tf.unstack(self.uniform(CHANGES, 2 * updates, size, augment.numbers(self.policy))))
 
         def shown(pictures):
             """What D sees of them."""
