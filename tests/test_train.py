@@ -186,7 +186,7 @@ def test_run_directory(finished):
 
 @pytest.mark.slow
 def test_encoder_is_of_the_generator_that_is_used(finished):
-    run, stopped = runs.load(finished.whole), runs.load(finished.stopped)
+    run, stopped = runs.load(str(finished.whole)), runs.load(finished.stopped)
     for one, other in zip(run.encoder.get_weights(), stopped.encoder.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     fresh = runs.encoder(finished.config).get_weights()

@@ -260,7 +260,7 @@ def restore(manager: tf.train.CheckpointManager) -> bool:
     return False
 
 
-def load(folder: Path) -> Run:
+def load(folder: str | os.PathLike) -> Run:
     """The trained networks of a run: the averaged generator, the discriminator, and the encoder if there is one.
 
     They are of the step that `--best_by` chose, else of the last one.
@@ -268,6 +268,7 @@ def load(folder: Path) -> Run:
     Raises:
         FileNotFoundError: no such run, or no readable checkpoint in it.
     """
+    folder = Path(folder)
     config = read_config(folder)
     generator, discriminator = networks(config, "float32")
     step = tf.Variable(0, dtype=tf.int64)
@@ -280,7 +281,7 @@ def load(folder: Path) -> Run:
             f"--run_dir must hold a checkpoint that can be read; {folder}/checkpoints has none; "
             "train on with the same --run_dir, or name another."
         )
-    run = Run(Path(folder), config, generator, discriminator, int(step))
+    run = Run(folder, config, generator, discriminator, int(step))
     trained = encoder(config)
     manager = encoder_checkpoints(run, {"encoder": [variable.value for variable in trained.variables]})
     done = int((manager.latest_checkpoint or "-0").rpartition("-")[2])
