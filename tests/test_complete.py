@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf_inpaint import complete, images, runs
+from tf_inpaint import complete, images, runs, search
 from tf_inpaint.config import CompleteConfig, TrainConfig
 from tf_inpaint.flags import to_flags
 from tf_inpaint.gan.networks import folded
@@ -57,7 +57,7 @@ def saved(path, *arguments):
 @pytest.fixture(scope="module", autouse=True)
 def traced_once():
     """Jobs that search alike share an Inpainter, for tracing one takes longer than these searches."""
-    original, made = complete.new_inpainter, {}
+    original, made = search.new_inpainter, {}
 
     def shared(settings, network, factor):
         names = {
@@ -73,7 +73,7 @@ def traced_once():
         return made[key]
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(complete, "new_inpainter", shared)
+        patched.setattr(search, "new_inpainter", shared)
         yield
 
 
@@ -357,25 +357,25 @@ def test_settings_reach_the_search(folder):
     settings = {"steps": 7, "restarts": 3, "start_draws": 9, "prior_weight": 0.5, "block_size": 6}
     chosen = {"contextual": "weighted_l1", "prior": "non_saturating", "blend": "poisson"}
     made = config(folder, "out", **settings, **chosen, solver="adam", learning_rate=0.5, latent_constraint="none")
-    inpainter = complete.new_inpainter(made, network, 4)
+    inpainter = search.new_inpainter(made, network, 4)
     assert {name: getattr(inpainter, name) for name in settings} == settings
     assert (inpainter.weighted, inpainter.factor, inpainter.latent_size) == (True, 4, 4)
     assert inpainter.prior is objective.non_saturating
-    assert inpainter.blend is not complete.new_inpainter(config(folder, "out"), network, None).blend
+    assert inpainter.blend is not search.new_inpainter(config(folder, "out"), network, None).blend
     point = tf.ones([1, 4])
     for constraint, expected in [("none", 1.5), ("clip", 1.0)]:
         made = config(folder, "out", solver="adam", learning_rate=0.5, latent_constraint=constraint)
-        solver = complete.new_inpainter(made, network, None).search.solver
+        solver = search.new_inpainter(made, network, None).search.solver
         _, moved, _ = solver.step(lambda z: -tf.reduce_sum(z, axis=1), point, solver.init(point))
         np.testing.assert_allclose(moved, np.full((1, 4), expected), rtol=1e-5)
-    random = complete.new_inpainter(config(folder, "out", restarts=2, start="random"), network, None)
+    random = search.new_inpainter(config(folder, "out", restarts=2, start="random"), network, None)
     assert random.start_draws == 2
 
 
 def test_preconditioned_search_moves_along_the_generator_s_directions(folder):
     network = runs.load(folder / "run")
     made = config(folder, "out", solver="preconditioned", learning_rate=0.01)
-    solver = complete.new_inpainter(made, network, None).search.solver
+    solver = search.new_inpainter(made, network, None).search.solver
     directions = curvature.directions(curvature.curvature(folded(network.generator), 4))
     # Downhill along every column alike: the first step of Adam is then one column's length along each.
     point, downhill = tf.zeros([1, 4]), tf.constant(np.linalg.solve(directions.T, np.ones(4)), tf.float32)
@@ -390,7 +390,7 @@ def test_prior_goes_with_the_loss_that_trained_the_discriminator(folder, loss, p
     network = runs.load(folder / "run")
     network = network._replace(config=dataclasses.replace(network.config, loss=loss))
     for asked, expected in (("auto", prior), ("non_saturating", "non_saturating")):
-        inpainter = complete.new_inpainter(config(folder, "out", prior=asked), network, None)
+        inpainter = search.new_inpainter(config(folder, "out", prior=asked), network, None)
         assert inpainter.prior is getattr(objective, expected)
 
 

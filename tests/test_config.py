@@ -213,7 +213,7 @@ def test_differing_names_the_fields():
 
 def test_positional_arguments_are_the_images():
     config = parse(CompleteConfig, ["a.png", "--mask=left", "--invert_mask", "b", "--", "-c.png", "--steps=3"])
-    assert config == CompleteConfig(("a.png", "b", "-c.png", "--steps=3"), mask="left", invert_mask=True)
+    assert config == CompleteConfig(images=("a.png", "b", "-c.png", "--steps=3"), mask="left", invert_mask=True)
     assert parse(CompleteConfig, ["--images=a", "c", "--images=b"]).images == ("a", "b", "c")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from tf_inpaint import images
 from tf_inpaint.config import CompleteConfig
-from tf_inpaint.inputs import Example, Input, Masks, files, held_out
+from tf_inpaint.inputs import Example, Input, Masks, files, held_out, pictures
 from tf_inpaint.jobs import Job
 
 BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
@@ -32,7 +32,7 @@ def run(config: CompleteConfig) -> int:
     from tqdm import tqdm
 
     from tf_inpaint import runs
-    from tf_inpaint.data.sources import open_source
+    from tf_inpaint.search import new_inpainter
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(runs.newest()))
     trained = runs.read_config(Path(config.run_dir))
@@ -43,19 +43,18 @@ def run(config: CompleteConfig) -> int:
     if config.images:
         items = files(config.images, leave_out=out_dir)
     else:
-        data_dir = trained.data_dir or None
-        items = held_out(open_source(trained.dataset, size, channels, trained.crop, "held_out", data_dir), config.count)
+        items = held_out(pictures(trained, "held_out"), config.count)
     if not items:
         raise ValueError(f"Image files are required; {', '.join(config.images)} holds none; check the path.")
-    network = runs.load(Path(config.run_dir))
-    inpainter = new_inpainter(config, network, masks.low_resolution_factor)
-    job = Job(out_dir, config, network.step)
+    run = runs.load(config.run_dir)
+    job = Job(out_dir, config, run.step)
     shard, shards = map(int, config.shard.split("/"))
     items = job.named(items)[shard::shards]
 
     todo = [item for item in items if item.file not in job.done]
     detailed = {item.file for item in items[: config.details]}
     failures: dict[str, str] = {}
+    inpainter = new_inpainter(config, run, masks.low_resolution_factor) if todo else None
     with tqdm(total=len(todo), bar_format=BAR) as bar:
         for block in blocks(readable(todo, masks, failures, bar), config.block_size):
             job.begin()
@@ -93,46 +92,6 @@ def run(config: CompleteConfig) -> int:
     look = f"; look at {job.sheet}" if job.sheet.exists() else ""
     print(f"{out_dir}: {len(items) - len(failures)} of {len(items)} images are complete{look}")
     return 1 if failures else 0
-
-
-def new_inpainter(config: CompleteConfig, network, low_resolution_factor: int | None):
-    """The search that the settings ask for, through the networks of a run."""
-    import tensorflow as tf
-
-    from tf_inpaint.gan.networks import folded
-    from tf_inpaint.inpainting import curvature, solvers
-    from tf_inpaint.inpainting.inpaint import Inpainter
-
-    generator, latent_size = folded(network.generator), network.config.latent_size
-    constrain = {"clip": solvers.clip, "none": tf.identity}[config.latent_constraint]
-    solver = solvers.adam(config.learning_rate, constrain=constrain)
-    if config.solver == "preconditioned":
-        directions = curvature.directions(curvature.curvature(generator, latent_size))
-        solver = solvers.adam(config.learning_rate, 0.7, 0.99, 1e-8, constrain, directions, config.steps)
-    encoder = None if config.start == "random" or low_resolution_factor else network.encoder
-    if config.start == "encoder" and encoder is None:
-        raise ValueError(
-            f"--start=encoder must have an encoder and known pixels; {network.directory} has none, or the mask is "
-            f"lowres; train with --encoder_steps, or pass --start=best."
-        )
-    draws = {"best": config.start_draws, "random": config.restarts, "encoder": config.restarts - 1}
-    own_prior = "critic" if network.config.loss in ("hinge", "wasserstein") else "saturating"
-    return Inpainter(
-        generator,
-        folded(network.discriminator),
-        latent_size,
-        steps=config.steps,
-        solver=solver,
-        restarts=config.restarts,
-        start_draws=draws[config.start],
-        contextual=config.contextual,
-        prior=own_prior if config.prior == "auto" else config.prior,
-        prior_weight=config.prior_weight,
-        blend=config.blend,
-        low_resolution_factor=low_resolution_factor,
-        block_size=config.block_size,
-        encoder=encoder,
-    )
 
 
 def readable(items: Iterable[Input], masks: Masks, failures: dict[str, str], bar) -> Iterator[Example]:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_inpaint import images
-from tf_inpaint.data.sources import Source
+from tf_inpaint.config import TrainConfig
+from tf_inpaint.data.sources import Source, open_source
 from tf_inpaint.inpainting import masks
 
 GRAY = np.uint8(127)
@@ -49,6 +50,13 @@ class Example(NamedTuple):
     """What is given: the original with gray in the hole, or its box averages."""
     known: np.ndarray
     """`[S, S, 1]` float32."""
+
+
+def pictures(config: TrainConfig, split: str) -> Source:
+    """The images of one split, `train` or `held_out`, of a run's data."""
+    limit = config.train_images if split == "train" else 0
+    data_dir = config.data_dir or None
+    return open_source(config.dataset, config.image_size, config.channels, config.crop, split, data_dir, limit)
 
 
 def held_out(source: Source, count: int) -> list[Input]:

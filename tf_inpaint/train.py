@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 from tf_inpaint.config import TrainConfig
+from tf_inpaint.inputs import pictures
 
 log = logging.getLogger("tf_inpaint")
 
@@ -26,7 +27,7 @@ def run(config: TrainConfig) -> int:
     strategy = runs.strategy(config)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    source = open_data(config, "train")
+    source = pictures(config, "train")
     source.read(np.zeros(1, np.int64))  # refuses unreadable pictures before anything is written
     measure = measurement(config) if config.measure_every else None
     with runs.created(config, strategy) as folder:
@@ -61,15 +62,6 @@ def stopped(number: int, what: str) -> int:
     return 128 + number
 
 
-def open_data(config: TrainConfig, split: str):
-    """The images of one split of the run's data."""
-    from tf_inpaint.data.sources import open_source
-
-    size, channels, data_dir = config.image_size, config.channels, config.data_dir or None
-    limit = config.train_images if split == "train" else 0
-    return open_source(config.dataset, size, channels, config.crop, split, data_dir, limit)
-
-
 def measurement(config: TrainConfig):
     """A function of the GAN: the distances `config.measure` of its images to held-out ones. None if there are none."""
     from tf_inpaint.data.pipeline import spread
@@ -78,7 +70,7 @@ def measurement(config: TrainConfig):
     from tf_inpaint.metrics.distances import Distances
 
     try:
-        source = open_data(config, "held_out")
+        source = pictures(config, "held_out")
     except ValueError as error:  # a folder of a few images may have none
         if config.best_by != "none":
             raise

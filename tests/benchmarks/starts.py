@@ -16,9 +16,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np  # noqa: E402
 
-from tf_inpaint import complete, images, inputs, runs  # noqa: E402
-from tf_inpaint.config import CompleteConfig  # noqa: E402
-from tf_inpaint.data.sources import open_source  # noqa: E402
+from tf_inpaint import images, inputs, runs, search  # noqa: E402
+from tf_inpaint.config import SearchConfig  # noqa: E402
 from tf_inpaint.metrics import pairwise  # noqa: E402
 
 SEARCHES = {
@@ -37,10 +36,8 @@ def main():
     parser.add_argument("--masks", nargs="+", default=["center", "left", "random", "strokes"])
     arguments = parser.parse_args()
     run = runs.load(Path(arguments.run_dir))
-    settings = run.config
-    size, channels = settings.image_size, settings.channels
-    source = open_source(settings.dataset, size, channels, settings.crop, "held_out", settings.data_dir or None)
-    items = inputs.held_out(source, arguments.count)
+    size, channels = run.config.image_size, run.config.channels
+    items = inputs.held_out(inputs.pictures(run.config, "held_out"), arguments.count)
     print("| mask | search | steps | energy | hole PSNR | hole SSIM | s / image |\n|---|---|---|---|---|---|---|")
     for mask in arguments.masks:
         sampler = inputs.Masks(mask, size, channels, 0, 0, None, False)
@@ -48,10 +45,9 @@ def main():
         original = images.to_float(np.stack([example.original for example in examples]))
         known = np.stack([example.known for example in examples])
         seeds = np.array([item.seeds(0) for item in items])
-        for name, search in SEARCHES.items():
+        for name, settings in SEARCHES.items():
             for steps in STEPS.get(name, [25, 100]):
-                config = CompleteConfig(steps=steps, **search)
-                inpainter = complete.new_inpainter(config, run, None)
+                inpainter = search.new_inpainter(SearchConfig(steps=steps, **settings), run)
                 inpainter.complete(original[:8], known[:8], seeds[:8])  # traced
                 started = time.perf_counter()
                 found = inpainter.complete(original, known, seeds)

@@ -14,7 +14,6 @@ import numpy as np
 
 from tf_inpaint import images, inputs, runs
 from tf_inpaint.config import CompleteConfig
-from tf_inpaint.data.sources import open_source
 from tf_inpaint.jobs import scores
 
 NAMES = ("hole_psnr", "psnr", "hole_ssim", "ssim")
@@ -30,9 +29,10 @@ def examples(config: CompleteConfig):
     """The held-out images of a job, masked as it masked them, by key."""
     trained = runs.read_config(Path(config.run_dir))
     size, channels = trained.image_size, trained.channels
-    held_out = open_source(trained.dataset, size, channels, trained.crop, "held_out", trained.data_dir or None)
     masks = inputs.Masks(config.mask, size, channels, 0, config.seed, config.mask_scale, config.invert_mask)
-    return {item.key: masks.example(item) for item in inputs.held_out(held_out, config.count)}
+    return {
+        item.key: masks.example(item) for item in inputs.held_out(inputs.pictures(trained, "held_out"), config.count)
+    }
 
 
 def main(folders):

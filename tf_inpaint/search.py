@@ -1,0 +1,50 @@
+"""The search that a command's settings ask for, through the networks of a run."""
+
+import tensorflow as tf
+
+from tf_inpaint.config import SearchConfig
+from tf_inpaint.gan.networks import folded
+from tf_inpaint.inpainting import curvature, solvers
+from tf_inpaint.inpainting.inpaint import Inpainter
+from tf_inpaint.runs import Run
+
+
+def new_inpainter(config: SearchConfig, run: Run, low_resolution_factor: int | None = None) -> Inpainter:
+    """What completes images by these settings.
+
+    Args:
+        low_resolution_factor: see `Inpainter`.
+
+    Raises:
+        ValueError: `start="encoder"` without an encoder, or for low-resolution images.
+    """
+    generator, latent_size = folded(run.generator), run.config.latent_size
+    constrain = {"clip": solvers.clip, "none": tf.identity}[config.latent_constraint]
+    solver = solvers.adam(config.learning_rate, constrain=constrain)
+    if config.solver == "preconditioned":
+        directions = curvature.directions(curvature.curvature(generator, latent_size))
+        solver = solvers.adam(config.learning_rate, 0.7, 0.99, 1e-8, constrain, directions, config.steps)
+    encoder = None if config.start == "random" or low_resolution_factor else run.encoder
+    if config.start == "encoder" and encoder is None:
+        raise ValueError(
+            f"--start=encoder must have an encoder and known pixels; {run.directory} has none, or the mask is "
+            f"lowres; train with --encoder_steps, or pass --start=best."
+        )
+    draws = {"best": config.start_draws, "random": config.restarts, "encoder": config.restarts - 1}
+    own_prior = "critic" if run.config.loss in ("hinge", "wasserstein") else "saturating"
+    return Inpainter(
+        generator,
+        folded(run.discriminator),
+        latent_size,
+        steps=config.steps,
+        solver=solver,
+        restarts=config.restarts,
+        start_draws=draws[config.start],
+        contextual=config.contextual,
+        prior=own_prior if config.prior == "auto" else config.prior,
+        prior_weight=config.prior_weight,
+        blend=config.blend,
+        low_resolution_factor=low_resolution_factor,
+        block_size=config.block_size,
+        encoder=encoder,
+    )
