@@ -9,8 +9,9 @@ from PIL import Image
 
 from tf_inpaint import images, inputs
 from tf_inpaint.data.sources import Source
+from tf_inpaint.examples import GRAY, Masks
 from tf_inpaint.inpainting import masks
-from tf_inpaint.inputs import Input, Masks, files, held_out, stems, untaken
+from tf_inpaint.inputs import Input, files, held_out, stems, untaken
 
 RANDOM = np.random.default_rng(0)
 
@@ -177,7 +178,7 @@ def test_masked_is_the_original_with_gray_in_the_hole():
     example = new_masks("left").example(item(noise()))
     np.testing.assert_array_equal(example.original, noise())
     np.testing.assert_array_equal(example.masked[:, 14:], noise()[:, 14:])
-    assert (example.masked[:, :14] == inputs.GRAY).all()
+    assert (example.masked[:, :14] == GRAY).all()
     assert example.known.shape == (28, 28, 1) and example.known.dtype == np.float32
 
 
@@ -238,7 +239,7 @@ def test_nothing_hidden_is_seen_through_a_mask_of_the_files_size(tmp_path, heigh
     picture = noise(height, width, channels)
     clean = mask.example(item(picture))
     assert 0.1 < masks.hole_share(clean.known) < 0.95
-    assert (clean.masked[clean.known[..., 0] == 0] == inputs.GRAY).all()
+    assert (clean.masked[clean.known[..., 0] == 0] == GRAY).all()
     # Known pixels are the image's: nothing hidden, and no paint over it, went into one of them.
     given = clean.known[..., 0] > 0
     np.testing.assert_array_equal(clean.masked[given], clean.original[given])

@@ -19,7 +19,8 @@ import numpy as np
 
 from tf_inpaint import images
 from tf_inpaint.config import CompleteConfig
-from tf_inpaint.inputs import Example, Input, Masks, files, held_out, pictures
+from tf_inpaint.examples import Example, Masks
+from tf_inpaint.inputs import Input, files, held_out, pictures
 from tf_inpaint.jobs import Job
 
 BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"

@@ -1,19 +1,18 @@
 """The output folder of `complete`: what is written for each image, and a job that goes on where it was killed."""
 
 import base64
-import contextlib
 import dataclasses
 import json
 import math
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from tf_inpaint import images
+from tf_inpaint import images, outputs
 from tf_inpaint.config import CompleteConfig
-from tf_inpaint.inputs import RESERVED, Example, Input, untaken
+from tf_inpaint.examples import Example
+from tf_inpaint.inputs import RESERVED, Input, untaken
 from tf_inpaint.metrics import pairwise
 
 FREE = {"images", "count", "out_dir", "overwrite", "details", "shard"}
@@ -40,7 +39,7 @@ class Job:
     def __init__(self, out_dir: Path, config: CompleteConfig, step: int):
         self.out_dir = out_dir
         self.config = config
-        self.settings = dataclasses.asdict(config) | {"step": step}
+        self.settings = dataclasses.asdict(config) | {"command": "complete", "step": step}
         part = "" if config.shard == "0/1" else "-" + config.shard.replace("/", "of")
         self.lines = out_dir / f"completions{part}.jsonl"
         self.latents = out_dir / f"latents{part}.npz"
@@ -48,41 +47,9 @@ class Job:
         self.film = out_dir / f"search{part}.gif"
         self.journal = out_dir / f".journal{part}.jsonl"
         self.done: dict[str, dict] = {}
-        self.check()
+        outputs.check(out_dir, self.settings, FREE, config.overwrite)
         if not config.overwrite:
             self.resume()
-
-    def check(self) -> None:
-        """Refuses a folder that is not this job's."""
-        above = next(path for path in (self.out_dir, *self.out_dir.absolute().parents) if path.exists())
-        if not above.is_dir() or not os.access(above, os.W_OK):
-            raise ValueError(
-                f"--out_dir must be a folder that can be written; received {self.out_dir}; choose another."
-            )
-        if not self.out_dir.exists():
-            return
-        path = self.out_dir / "config.json"
-        there = {}
-        if path.exists():
-            with contextlib.suppress(ValueError):
-                there = json.loads(path.read_text())
-        # Another machine of this job may just be writing config.json, under a hidden name.
-        elif self.config.overwrite or all(other.name[0] == "." for other in self.out_dir.iterdir()):
-            return
-        if "mask" not in there:  # somebody else's config.json, such as a run's: not even to be overwritten
-            raise ValueError(
-                f"--out_dir must be new, empty, or a job to continue; {self.out_dir} holds something else; "
-                "choose another."
-            )
-        if self.config.overwrite:
-            return
-        fields = [name for name, value in self.settings.items() if name not in FREE and there.get(name) != value]
-        if fields:
-            changes = ", ".join(f"{name} ({there.get(name)} there)" for name in fields)
-            raise ValueError(
-                f"A job is continued with the settings it was started with; {self.out_dir} differs in "
-                f"{changes}; choose another --out_dir, or pass --overwrite."
-            )
 
     def resume(self) -> None:
         if self.lines.exists():
@@ -90,13 +57,8 @@ class Job:
                 z = dict(zip(latents["files"].tolist(), latents["z"], strict=True))
             for line in map(json.loads, self.lines.read_text().splitlines()):
                 self.done[line["file"]] = line | {"z": z[line["file"]]}
-        if self.journal.exists():
-            whole = [line for line in self.journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
-            with images.atomic(self.journal) as path:
-                path.write_text("".join(whole))
-            for line in map(json.loads, whole):
-                z = np.frombuffer(base64.b64decode(line["z"]), np.float32)
-                self.done[line["file"]] = line | {"z": z}
+        for line in outputs.recover(self.journal):
+            self.done[line["file"]] = line | {"z": np.frombuffer(base64.b64decode(line["z"]), np.float32)}
 
     def named(self, items: list[Input]) -> list[Input]:
         """The items by names that go with what is done: it keeps its own, and no other image takes that."""
@@ -107,13 +69,11 @@ class Job:
     def begin(self) -> None:
         if (self.out_dir / "config.json").exists() and not self.config.overwrite:
             return
-        self.out_dir.mkdir(parents=True, exist_ok=True)
         if self.config.overwrite and not self.done:
             for path in (self.lines, self.latents, self.sheet, self.film, self.journal):
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.out_dir / "details", ignore_errors=True)
-        with images.atomic(self.out_dir / "config.json") as path:
-            path.write_text(json.dumps(self.settings, indent=2) + "\n")
+        outputs.begin(self.out_dir, self.settings)
 
     def write(self, example: Example, found, line: dict, detailed: bool) -> None:
         """One image's files and its line in the journal, in this order: what is in the journal is there."""

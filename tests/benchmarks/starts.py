@@ -16,7 +16,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np  # noqa: E402
 
-from tf_inpaint import images, inputs, runs, search  # noqa: E402
+from tf_inpaint import examples, images, inputs, runs, search  # noqa: E402
 from tf_inpaint.config import SearchConfig  # noqa: E402
 from tf_inpaint.metrics import pairwise  # noqa: E402
 
@@ -40,10 +40,10 @@ def main():
     items = inputs.held_out(inputs.pictures(run.config, "held_out"), arguments.count)
     print("| mask | search | steps | energy | hole PSNR | hole SSIM | s / image |\n|---|---|---|---|---|---|---|")
     for mask in arguments.masks:
-        sampler = inputs.Masks(mask, size, channels, 0, 0, None, False)
-        examples = [sampler.example(item) for item in items]
-        original = images.to_float(np.stack([example.original for example in examples]))
-        known = np.stack([example.known for example in examples])
+        sampler = examples.Masks(mask, size, channels, 0, 0, None, False)
+        masked = [sampler.example(item) for item in items]
+        original = images.to_float(np.stack([example.original for example in masked]))
+        known = np.stack([example.known for example in masked])
         seeds = np.array([item.seeds(0) for item in items])
         for name, settings in SEARCHES.items():
             for steps in STEPS.get(name, [25, 100]):
