@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tiny import SIZE, new_run, picture
 
 from tf_inpaint import complete, images, runs, search
-from tf_inpaint.config import CompleteConfig, TrainConfig
+from tf_inpaint.config import CompleteConfig
 from tf_inpaint.flags import to_flags
 from tf_inpaint.gan.networks import folded
 from tf_inpaint.inpainting import curvature, masks, objective
@@ -28,24 +29,7 @@ from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.launch import launch
 from tf_inpaint.metrics import pairwise
 
-SIZE = 28
 SEARCH = {"steps": 12, "solver": "adam", "start_draws": 3, "block_size": 4, "details": 3}
-
-
-def new_run(folder, **settings):
-    """A run directory as training leaves it, with weights large enough for G(z) to depend on z."""
-    config = TrainConfig(run_dir=str(folder), width=2, latent_size=4, **settings)
-    gan = runs.new_gan(config)
-    for variable in [*gan.ema_generator.trainable_variables, *gan.discriminator.trainable_variables]:
-        if "kernel" in variable.name:
-            variable.assign(15 * variable)
-    runs.checkpoints(runs.create(config), gan.state, 1).save(checkpoint_number=1)
-    return str(folder)
-
-
-def picture(seed, side=SIZE, channels=1):
-    coarse = np.random.default_rng(seed).integers(0, 256, (side // 4, side // 4, channels), dtype=np.uint8)
-    return coarse.repeat(4, axis=0).repeat(4, axis=1)
 
 
 def saved(path, *arguments):

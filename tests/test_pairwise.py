@@ -115,3 +115,25 @@ def test_ssim_needs_room_for_its_window():
     with pytest.raises(ValueError, match=r"at least 11 x 11 pixels.*received 11 x 10;"):
         pairwise.ssim(small, small)
     assert pairwise.ssim(np.zeros((11, 11, 1)), np.zeros((11, 11, 1))) == 1.0
+
+
+def test_seam_is_the_mean_step_between_known_and_hidden():
+    image = np.array([[0.0, 0.5, 0.5], [0.0, 1.0, 0.25]])[..., None]
+    known = np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])[..., None]
+    # (0, 0)-(0, 1), (0, 1)-(1, 1) and (1, 1)-(1, 2)
+    expected = (0.5 + 0.5 + 0.75) / 3
+    assert pairwise.seam(image, known) == pytest.approx(expected)
+    colored = np.concatenate([image, np.zeros_like(image)], axis=-1)
+    pair = np.stack([colored, 2 * colored])
+    np.testing.assert_allclose(pairwise.seam(pair, np.stack([known, known])), [expected / 2, expected])
+
+
+def test_seam_is_blind_to_steps_inside_the_hole_and_outside():
+    random = np.random.default_rng(3)
+    known = np.ones((8, 8, 1))
+    known[2:6, 2:6] = 0
+    image = np.zeros((8, 8, 3))
+    image[3:5, 3:5] = random.uniform(-1, 1, (2, 2, 3))  # not beside the border
+    image[0], image[:, 7] = 1, -1
+    assert pairwise.seam(image, known) == 0
+    assert np.isnan(pairwise.seam(image, np.ones_like(known)))

@@ -5,11 +5,55 @@ Library functions never see a config: a command's `run` takes it apart into plai
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
 from tf_inpaint.flags import setting, validate
 
 AUGMENT = ("color", "translation", "cutout")
+BLENDS = ("paste", "poisson")
+OURS = ("best",)
+"""Methods of `evaluate`: by the search's settings, and with `_paste` or `_poisson` blended so."""
+PUBLISHED = {
+    "ancestor": {
+        "start": "random",
+        "solver": "adam",
+        "learning_rate": 0.01,
+        "steps": 1000,
+        "prior": "non_saturating",
+        "blend": "paste",
+    },
+    "yeh": {
+        "start": "random",
+        "solver": "adam",
+        "learning_rate": 0.01,
+        "steps": 1500,
+        "contextual": "weighted_l1",
+        "prior": "saturating",
+        "prior_weight": 0.003,
+        "blend": "poisson",
+    },
+}
+"""Searches as they were published: of bamos/dcgan-completion.tensorflow (2016) and of Yeh et al. (2017)."""
+BASELINES = (
+    "mean_color",
+    "nearest_pixel",
+    "harmonic",
+    "biharmonic",
+    "total_variation",
+    "telea",
+    "navier_stokes",
+)
+LEARNT = ("nearest_image", "conditional_gaussian")
+"""Baselines that learn from the run's training images."""
 MEASURE = ("sliced_wasserstein", "frechet_random", "kernel_random", "frechet_inception", "kernel_inception")
+
+
+def check_items(name: str, items: Sequence[str], known: Sequence[str], form: str = "") -> None:
+    """Refuses an item of a list that is not known; with a `form` such as A:B, any that has a colon is taken."""
+    unknown = [item for item in items if item not in known and not (form and re.fullmatch(r"[\w.]+:\w+", item))]
+    if unknown:
+        choices = ", ".join(filter(None, [*known, form]))
+        raise ValueError(f"--{name} must be any of {choices}; received {unknown[0]!r}; correct or remove it")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,12 +149,8 @@ class TrainConfig:
                 f"--label_smoothing must go with --loss=non_saturating or minimax, which have labels; received "
                 f"--loss={self.loss}; leave it out"
             )
-        for name, known in (("augment", AUGMENT), ("measure", MEASURE)):
-            unknown = [item for item in getattr(self, name) if item not in known]
-            if unknown:
-                raise ValueError(
-                    f"--{name} must be any of {','.join(known)}; received {unknown[0]!r}; correct or remove it"
-                )
+        check_items("augment", self.augment, AUGMENT)
+        check_items("measure", self.measure, MEASURE)
         if self.best_by != "none" and (self.best_by not in self.measure or not self.measure_every):
             raise ValueError(
                 f"--best_by must be none or one of --measure, with --measure_every above 0; received "
@@ -149,7 +189,7 @@ class SearchConfig:
         choices=("best", "random", "encoder"),
     )
     start_draws: int = setting(64, "z drawn for each image to choose the start from", minimum=1)
-    blend: str = setting("paste", "how the hole joins the known pixels", choices=("paste", "poisson"))
+    blend: str = setting("paste", "how the hole joins the known pixels", choices=BLENDS)
     block_size: int = setting(8, "searches run together; rounding, and so the answer, depends on it", minimum=1)
 
     def __post_init__(self) -> None:
@@ -194,6 +234,49 @@ class CompleteConfig(SearchConfig):
                 f"--shard must be i/n with 0 <= i < n; received {self.shard!r}; "
                 f"of two machines one takes --shard=0/2 and the other --shard=1/2"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig(SearchConfig):
+    """What `evaluate` needs to know; the search's settings are those of the methods `best...`."""
+
+    run_dir: str = setting("", "run made by train; empty: the newest under runs/")
+    compare: tuple[str, ...] = setting((), "further runs on the same data, whose searches stand beside")
+    out_dir: str = setting("", "directory to write; empty: RUN/evaluation")
+    count: int = setting(256, "held-out images", minimum=1)
+    few: int = setting(64, "of these, how many the published searches complete: they take 1,000 steps", minimum=1)
+    masks: tuple[str, ...] = setting(
+        ("center", "left", "random", "pattern", "strokes"),
+        "masks' names, or files or folders of them (white = known), of which each image takes one",
+    )
+    invert_mask: bool = setting(False, "for mask files that draw the hole white")
+    methods: tuple[str, ...] = setting(
+        (*OURS, "best_poisson", *PUBLISHED, *BASELINES, *LEARNT),
+        "what completes them; MODULE:FUNCTION is a function (images, known) -> completions of your own",
+    )
+    measure: tuple[str, ...] = setting(
+        ("sliced_wasserstein", "frechet_random"), "distances between the completions and the originals as two sets"
+    )
+    seed: int = setting(0, "fixes the masks and the searches", minimum=0, below=2**31)
+    overwrite: bool = setting(False, "replace what is in out_dir")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ours = [f"{method}_{blend}" for method in OURS for blend in BLENDS]
+        check_items("methods", self.methods, (*OURS, *ours, *PUBLISHED, *BASELINES, *LEARNT), "MODULE:FUNCTION")
+        check_items("measure", self.measure, MEASURE)
+        for name in ("methods", "masks"):
+            values = [value.rstrip("/").rpartition("/")[2] for value in getattr(self, name)]
+            if not values or len(set(values)) < len(values):
+                raise ValueError(
+                    f"--{name} must be at least one, each of a name of its own; received {','.join(values) or 'none'}; "
+                    f"name each once"
+                )
+        for mask in ("lowres", "full"):
+            if mask in self.masks:
+                raise ValueError(
+                    f"--masks must leave pixels to complete the others from; received {mask}; leave it out"
+                )
 
 
 @dataclasses.dataclass(frozen=True)

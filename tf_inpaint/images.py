@@ -219,7 +219,7 @@ def grid(pictures: np.ndarray, columns: int, gap: int = 2, captions: Sequence[st
         pictures: [N, H, W, C], uint8, or float in [-1, 1].
         columns: pictures in a row.
         gap: pixels between neighbours.
-        captions: written above the columns, black on white.
+        captions: written above the columns, black on white, in as many lines as they have.
 
     Returns:
         uint8 [rows * H + (rows - 1) * gap, columns * W + (columns - 1) * gap, C], and above it the captions.
@@ -233,10 +233,11 @@ def grid(pictures: np.ndarray, columns: int, gap: int = 2, captions: Sequence[st
     sheet = sheet[: sheet.shape[0] - gap, : sheet.shape[1] - gap]
     if not captions:
         return sheet
-    header = Image.new("L", (sheet.shape[1], 18), 255)
+    lines = 1 + max(caption.count("\n") for caption in captions)
+    header = Image.new("L", (sheet.shape[1], 18 * lines), 255)
     for column, caption in enumerate(captions):
-        place = (column * (width + gap) + width // 2, 9)
-        ImageDraw.Draw(header).text(place, caption, fill=0, anchor="mm", font_size=13)
+        place = (column * (width + gap) + width // 2, 9 * lines)
+        ImageDraw.Draw(header).text(place, caption, fill=0, anchor="mm", font_size=13, align="center")
     return np.concatenate([np.repeat(np.asarray(header)[..., None], channels, axis=2), sheet])
 
 

@@ -34,9 +34,10 @@ class Input(NamedTuple):
         return seed, zlib.crc32(self.key.encode())
 
 
-def pictures(config: TrainConfig, split: str) -> Source:
-    """The images of one split, `train` or `held_out`, of a run's data."""
-    limit = config.train_images if split == "train" else 0
+def pictures(config: TrainConfig, split: str, limit: int = 0) -> Source:
+    """The images of one split, `train` or `held_out`, of a run's data; at most `limit`, if that is not 0."""
+    if split == "train" and config.train_images:
+        limit = min(limit or config.train_images, config.train_images)
     data_dir = config.data_dir or None
     return open_source(config.dataset, config.image_size, config.channels, config.crop, split, data_dir, limit)
 

@@ -1,4 +1,4 @@
-"""How far a completion is from the original, image by image: PSNR, SSIM and L1. NumPy only.
+"""How far a completion is from the original, image by image: PSNR, SSIM, L1, and its seam. NumPy only.
 
 `weights` chooses the pixels that count: None for all, `1 - known` for the hole. An image whose weights are
 all zero has no such pixel and gets NaN, not a perfect score.
@@ -84,6 +84,28 @@ def ssim(
     if weights is None:
         similarity = similarity[..., RADIUS:-RADIUS, RADIUS:-RADIUS, :]
     return _mean(similarity, weights)
+
+
+def seam(images: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The mean absolute step across the hole's border, between a known pixel and a hidden neighbour of it.
+
+    Of the four neighbours, all channels alike. A completion has no seam when this is what it is in the original.
+
+    Args:
+        images: `[H, W, C]` or `[B, H, W, C]`.
+        known: `[H, W, 1]` or `[B, H, W, 1]`, 1 = given, 0 = hole.
+
+    Returns:
+        float64 `[B]`, or a scalar for `[H, W, C]`, in units of the images' range; NaN where there is no border.
+    """
+    steps, pairs = 0.0, 0.0
+    for axis in (-3, -2):
+        border = np.abs(np.diff(known > 0, axis=axis))
+        across = np.abs(np.diff(images.astype(np.float64), axis=axis))
+        steps += np.where(border, across, 0).mean(axis=-1).sum(axis=(-2, -1))
+        pairs += border.sum(axis=(-3, -2, -1))
+    with np.errstate(invalid="ignore"):
+        return steps / pairs
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
