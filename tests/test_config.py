@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tf_inpaint.config import AUGMENT, MEASURE, CompleteConfig, StoryConfig, TrainConfig
+from tf_inpaint.config import AUGMENT, MEASURE, CompleteConfig, EvaluateConfig, SearchConfig, StoryConfig, TrainConfig
 from tf_inpaint.flags import (
     describe,
     differing,
@@ -20,7 +20,7 @@ from tf_inpaint.flags import (
 )
 
 ROOT = Path(__file__).parent.parent
-CONFIG_CLASSES = [TrainConfig, CompleteConfig, StoryConfig]
+CONFIG_CLASSES = [TrainConfig, CompleteConfig, EvaluateConfig, StoryConfig]
 AWKWARD_TEXTS = ["", "a b", "-a", "--steps=3", "#c", "//d", "é=1", "'q\"", "~x", "none", "1,2", "\\n"]
 
 
@@ -49,9 +49,15 @@ def any_config(config_class, random_state):
         for name, choices in (("augment", AUGMENT), ("measure", MEASURE)):
             values[name] = tuple(random_state.sample(choices, 2))
         values["best_by"] = random_state.choice(["none", values["measure"][0]]) if values["measure_every"] else "none"
+    if issubclass(config_class, SearchConfig):
+        values["start_draws"] = values["restarts"] + random_state.randint(0, 9)
+    if config_class is EvaluateConfig:
+        values["methods"] = tuple(random_state.sample(["best", "yeh", "telea", "own.module:method"], 2))
+        values["measure"] = tuple(random_state.sample(MEASURE, 2))
+        for name in ("masks", "compare"):
+            values[name] = tuple(random_state.sample(["left", "a b", "é/1", "#c"], 2))
     if config_class is CompleteConfig:
         values["count"] = CompleteConfig.count
-        values["start_draws"] = values["restarts"] + random_state.randint(0, 9)
         values["shard"] = random_state.choice(["0/1", "2/3"])
     return config_class(**values)
 
