@@ -268,7 +268,7 @@ def test_images_that_cannot_be_read_are_reported_and_the_others_done(tmp_path, c
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"methods": ("best", "magic")}, "--methods must be any of best, .*received 'magic'"),
+        ({"methods": ("best", "magic")}, "--methods must be any of best,.*received 'magic'"),
         ({"methods": ("best", "best")}, "name each once"),
         ({"masks": ()}, "--masks must be at least one"),
         ({"masks": ("a/x", "b/x/")}, "name each once"),

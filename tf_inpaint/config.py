@@ -52,7 +52,7 @@ def check_items(name: str, items: Sequence[str], known: Sequence[str], form: str
     """Refuses an item of a list that is not known; with a `form` such as A:B, any that has a colon is taken."""
     unknown = [item for item in items if item not in known and not (form and re.fullmatch(r"[\w.]+:\w+", item))]
     if unknown:
-        choices = ", ".join(filter(None, [*known, form]))
+        choices = ",".join(filter(None, [*known, form]))
         raise ValueError(f"--{name} must be any of {choices}; received {unknown[0]!r}; correct or remove it")
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_inpaint.config import BASELINES, LEARNT, OURS, PUBLISHED, EvaluateConfig, SearchConfig
-from tf_inpaint.inpainting import baselines
+from tf_inpaint.inpainting import baselines, statistical
 from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.runs import Run
 from tf_inpaint.search import new_inpainter
@@ -50,7 +50,7 @@ def new_method(
         network = runs[run] if run else next(iter(runs.values()))
         return Method(functools.partial(search, new_inpainter(settings, network)), settings.steps * settings.restarts)
     if method in LEARNT:
-        return Method(plain(baselines.LEARNT[method](training())), 5)
+        return Method(plain(statistical.STATISTICAL[method](training())), 5)
     return Method(plain(baselines.METHODS[method] if method in BASELINES else load(method)), 5)
 
 
