@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_inpaint.gan.encoder import Encoder
 from tf_inpaint.gan.networks import Discriminator, Generator, folded
-from tf_inpaint.inpainting import curvature, masks, objective, solvers
+from tf_inpaint.inpainting import curvature, masks, objective, solve, solvers
 from tf_inpaint.inpainting.inpaint import Completions, Inpainter
 
 SIZE, LATENT = 28, 5
@@ -82,7 +82,7 @@ def linear(latent_size, shape, seed=0):
     return matrix, lambda z: tf.reshape(z @ matrix, [-1, *shape])
 
 
-@pytest.mark.parametrize("contextual", ["l1", "weighted_l1"])
+@pytest.mark.parametrize("contextual", ["l1", "weighted_l1", "l2"])
 def test_linear_generator_gives_the_closed_form_answer(contextual):
     matrix, generator = linear(3, (8, 8, 2))
     truth = np.array([[0.5, -0.2, 0.8], [-0.9, 0.1, 0.3]], np.float32)
@@ -101,6 +101,7 @@ def test_linear_generator_gives_the_closed_form_answer(contextual):
         solver=solvers.adam(0.01, constrain=solvers.clip),
         contextual=contextual,
         prior_weight=0.0,
+        patience=1.0,
     )
     found = inpainter.complete(np.where(known > 0, images, np.nan), known, np.array([[0, 1], [0, 2]]))
     np.testing.assert_allclose(found.z, truth, atol=0.02)
@@ -213,6 +214,28 @@ def test_restarts_do_not_depend_on_the_neighbours():
         assert_same(inpainter.complete(*(part[chosen] for part in inputs)), rows(together, chosen))
 
 
+# Converges in between, draws entries of z anew at most steps, and asks D in some steps only.
+RESTLESS = {
+    "steps": 60,
+    "solver": solvers.adam(0.4, constrain=solvers.redraw),
+    "patience": 0.0,
+    "tolerance": 0.03,
+    "prior_weight": 1.0,
+    "prior_every": 4,
+}
+
+
+@pytest.mark.parametrize(("restarts", "block_size"), [(1, 4), (3, 5)])
+def test_converged_rows_and_random_numbers_do_not_depend_on_the_neighbours(restarts, block_size):
+    inputs = digits(9)
+    inpainter = new_inpainter(**RESTLESS, restarts=restarts, block_size=block_size)
+    together = inpainter.complete(*inputs)
+    assert len(set(together.steps.tolist())) > 2
+    for chosen in ([8], [2, 0], np.random.default_rng(1).permutation(9)):
+        assert_same(inpainter.complete(*(part[chosen] for part in inputs)), rows(together, chosen))
+    assert_same(inpainter.complete(*inputs, watch=lambda *_: None, watch_every=7), together)
+
+
 def test_seed_chooses_the_answer():
     images, known, seeds, together = many()
     other = new_inpainter().complete(images[:4], known[:4], seeds[:4] + [1, 0])
@@ -245,6 +268,94 @@ def test_watch_tells_shares_rows_and_pictures():
         assert pictures.shape == (len(blocks[turn]), SIZE, SIZE, 1)
     last = seen[-1][3]
     assert min(np.abs(last - found.generated[4]).max(axis=(1, 2, 3))) < 1e-5
+
+
+# --- when a search is over
+
+
+def test_converged_image_says_how_many_steps_it_took_and_why():
+    inputs = digits(6)
+    solver = solvers.adam(0.02, constrain=solvers.clip)
+    found = new_inpainter(steps=400, solver=solver, start_draws=64).complete(*inputs)
+    converged = found.reason == solve.Reason.CONVERGED
+    assert converged.any()
+    assert (found.steps[converged] < 400).all() and (found.steps[converged] >= 100).all()
+    assert (found.steps[~converged] == 400).all()
+    patient = new_inpainter(steps=400, solver=solver, start_draws=64, patience=1.0).complete(*inputs)
+    assert (patient.steps == 400).all() and (patient.reason == solve.Reason.CAP).all()
+    assert (patient.energy <= found.energy).all()
+    np.testing.assert_array_equal(patient.z[~converged], found.z[~converged])
+
+
+def test_short_searches_are_given_time_to_settle():
+    # A quarter of 24 steps is 6, but no search is over before its 25th.
+    found = new_inpainter(steps=24, solver=solvers.adam(0.5, constrain=solvers.clip)).complete(*digits(4))
+    assert (found.steps == 24).all()
+
+
+def test_last_keeps_the_last_z():
+    inputs = digits(4)
+    solver = solvers.adam(0.6, constrain=solvers.clip)  # overshoots
+    settings = {"steps": 30, "solver": solver, "patience": 1.0, "prior_every": 1}
+    best, last = (new_inpainter(keep=keep, **settings).complete(*inputs) for keep in ("best", "last"))
+    assert (best.energy <= last.energy).all() and (best.energy < last.energy).any()
+    assert (last.steps == 30).all()
+
+
+# --- the prior between the steps that compute it
+
+
+def test_prior_s_tangent_serves_between():
+    calls = []
+
+    def discriminator(generated):
+        tf.py_function(lambda: calls.append(1), [], [])
+        return 3 * tf.reduce_mean(generated, axis=[2, 3])
+
+    _, generator = linear(3, (8, 8, 1))
+    images, known = np.full((1, 8, 8, 1), -0.5), masks.make("grid", 8, 8, 0)[None]
+    found, counts = {}, {}
+    for every in (1, 4):
+        settings = {"start_draws": 1, "prior": "critic", "prior_weight": 40.0, "block_size": 1, "patience": 1.0}
+        solver = solvers.adam(0.02, constrain=solvers.clip)
+        inpainter = Inpainter(generator, discriminator, 3, 20, solver, prior_every=every, **settings)
+        calls.clear()
+        found[every] = inpainter.complete(images, known, [[0, 0]])
+        counts[every] = len(calls)
+    # A linear prior is its own tangent. Besides the search, D sees the answer once.
+    assert counts == {1: 20 + 1, 4: 20 // 4 + 1}
+    np.testing.assert_allclose(found[4].z, found[1].z, atol=1e-4)
+    np.testing.assert_allclose(found[4].energy, found[1].energy, rtol=1e-4)
+
+
+def test_energy_reported_is_exact_whatever_the_search_went_by():
+    inputs = digits(4)
+    found = new_inpainter(prior_weight=2.0, prior_every=5).complete(*inputs)
+    images, known = (tf.constant(part, tf.float32) for part in inputs[:2])
+    exact = new_inpainter(prior_weight=2.0).energy(tf.constant(found.z), images, known)
+    np.testing.assert_allclose(found.energy, exact, rtol=1e-5)
+
+
+def test_no_image_and_low_resolution_by_squares_are_refused():
+    with pytest.raises(ValueError, match="At least one image is required; received none;"):
+        new_inpainter().complete(*(part[:0] for part in digits(1)))
+    with pytest.raises(ValueError, match="must be L1; received contextual 'l2';"):
+        new_inpainter(contextual="l2", low_resolution_factor=4)
+
+
+def test_what_lies_in_memory_does_not_grow_with_the_images():
+    shapes = []
+    inpainter = new_inpainter(restarts=3)
+
+    class Watched(np.ndarray):
+        """Tells every array made out of it."""
+
+        def __array_finalize__(self, origin):
+            shapes.append(self.shape)
+
+    inputs = digits(17)
+    inpainter.complete(inputs[0].view(Watched), *inputs[1:])
+    assert max(shape[0] for shape in shapes[1:]) <= 12 < 17
 
 
 # --- known pixels, hidden pixels

@@ -59,6 +59,19 @@ def test_contextual_l1_by_hand():
     np.testing.assert_array_equal(gradient[0, :, :, 0], [[1.0, -0.5], [2.0, 0.0]])
 
 
+def test_contextual_l2_by_hand():
+    generated = np.array([[[[0.5], [-0.5]], [[1.0], [0.0]]]], np.float32)
+    images = np.array([[[[0.0], [0.5]], [[0.25], [9.0]]]], np.float32)
+    weights = np.array([[[[1.0], [0.5]], [[2.0], [0.0]]]], np.float32)
+    energy, gradient = value_and_gradient(objective.contextual_l2, generated, images, weights)
+    np.testing.assert_array_equal(energy, [0.25 + 0.5 + 2 * 0.5625])
+    np.testing.assert_array_equal(gradient[0, :, :, 0], [[1.0, -1.0], [3.0, 0.0]])
+    # Half the range off costs what it costs in L1.
+    ones = np.ones_like(images)
+    distances = [distance(ones, 0 * ones, weights) for distance in (objective.contextual_l1, objective.contextual_l2)]
+    np.testing.assert_array_equal(*distances)
+
+
 def test_contextual_l1_is_the_lectures_norm():
     generated, images, known = random_batch(1)
     expected = np.abs(known * generated - known * images).sum((1, 2, 3))
@@ -66,11 +79,12 @@ def test_contextual_l1_is_the_lectures_norm():
 
 
 @pytest.mark.parametrize("hidden", [np.nan, np.inf, 1e30])
-def test_contextual_l1_never_reads_a_hidden_pixel(hidden):
+@pytest.mark.parametrize("distance", [objective.contextual_l1, objective.contextual_l2])
+def test_contextual_terms_never_read_a_hidden_pixel(distance, hidden):
     generated, images, known = random_batch(2)
     scrambled = np.where(known > 0, images, np.float32(hidden))
-    expected = value_and_gradient(objective.contextual_l1, generated, images, known)
-    received = value_and_gradient(objective.contextual_l1, generated, scrambled, known)
+    expected = value_and_gradient(distance, generated, images, known)
+    received = value_and_gradient(distance, generated, scrambled, known)
     np.testing.assert_array_equal(received[0], expected[0])
     np.testing.assert_array_equal(received[1], expected[1])
     assert np.isfinite(received[1]).all()
@@ -81,6 +95,7 @@ def test_one_image_does_not_see_another():
     images[1] = np.nan
     for energy in (
         objective.contextual_l1(generated, images, known),
+        objective.contextual_l2(generated, images, known),
         objective.contextual_low_resolution(generated, images, 4),
     ):
         np.testing.assert_array_equal(np.isfinite(energy), [True, False, True])
@@ -147,6 +162,7 @@ def test_energies_are_float32_whatever_the_networks_compute_in(dtype):
     known = tf.ones((2, 8, 8, 1))
     for energy in (
         objective.contextual_l1(-images, images, known),
+        objective.contextual_l2(-images, images, known),
         objective.contextual_low_resolution(-images, images, 4),
         objective.saturating(images[:, 0, 0, :1]),
         objective.non_saturating(images[:, 0, 0, :1]),

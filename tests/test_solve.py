@@ -1,4 +1,4 @@
-"""solve: what the loop owns: the best so far, the non-finite guard, starts and draws, and stopping and going on."""
+"""solve: what the loop owns: the best so far, when a row is done, the non-finite guard, starts, and going on."""
 
 import numpy as np
 import pytest
@@ -14,11 +14,11 @@ def distance(point):
     return tf.reduce_sum(tf.abs(point - TARGET), axis=1)
 
 
-def states(energy_fn, point, steps, solver=None):
+def states(energy_fn, point, steps, solver=None, seeds=None, **settings):
     """The state after each of `steps` steps, as arrays."""
     solver = solver or solvers.adam(0.3)
-    advance = tf.function(lambda state: solve.search_loop(energy_fn, solver, state, 1))
-    state = solve.initial_state(solver, tf.constant(point, tf.float32))
+    advance = tf.function(lambda state: solve.search_loop(energy_fn, solver, state, 1, **settings))
+    state = solve.initial_state(solver, tf.constant(point, tf.float32), seeds)
     result = []
     for _ in range(steps):
         state = advance(state)
@@ -77,6 +77,137 @@ def test_non_finite_energy_is_rejected_and_other_rows_go_on(bad):
     np.testing.assert_array_equal(broken[-1].best_point[1:], whole[-1].best_point)
 
 
+# --- when a row is done
+
+
+def bowl(point):
+    return tf.reduce_sum(tf.square(point - TARGET), axis=1)
+
+
+STOPPING = solve.Stopping(0.01, 8)
+
+
+def test_converged_quadratic_stops_early_and_says_so():
+    solver = solvers.adam(0.05)
+    energy = lambda point: 1 + bowl(point)  # noqa: E731
+    loop = tf.function(lambda state: solve.search_loop(energy, solver, state, 500, STOPPING))
+    state = loop(solve.initial_state(solver, tf.constant(random_points(5))))
+    assert (state.steps.numpy() < 100).all() and len(set(state.steps.numpy())) > 1
+    assert (solve.reasons(state, STOPPING).numpy() == solve.Reason.CONVERGED).all()
+    np.testing.assert_allclose(state.best_energy, np.ones(5), atol=0.02)
+    # The loop ended with its slowest row, not at the cap.
+    assert state.solver.count.numpy() == max(state.steps.numpy())
+    patient = solve.Stopping(0.01, 501)
+    capped = solve.search_loop(energy, solver, solve.initial_state(solver, tf.constant(random_points(5))), 60, patient)
+    assert (solve.reasons(capped, patient).numpy() == solve.Reason.CAP).all()
+    assert (capped.steps.numpy() == 60).all()
+
+
+def test_row_stops_when_its_energy_has_not_fallen_enough_for_so_long():
+    # By hand: energies per step of a point that moves by 1 a step along a table.
+    table = tf.constant([100.0, 90.0, 89.5, 95.0, 89.2, 50.0, 50.0, 49.9, 49.8, 49.7, 1.0, 1.0])
+    energy = lambda point: tf.gather(table, tf.cast(point[:, 0], tf.int32))  # noqa: E731
+    walk = solvers.Solver(lambda point: (), lambda energy_fn, point, state, seeds: (energy_fn(point), point + 1, state))
+    for tolerance, patience, taken, best in [
+        (0.01, 4, 10, 49.7),  # 100, 90 and 50 count; after 50 come four that do not
+        (0.01, 3, 5, 89.2),  # 89.5, 95 and 89.2 lie within 1 % of 90
+        (0.001, 4, 11, 1.0),
+        (0.6, 5, 6, 50.0),
+    ]:
+        stopping = solve.Stopping(tolerance, patience)
+        state = solve.search_loop(energy, walk, solve.initial_state(walk, tf.zeros([1, 1])), 11, stopping)
+        assert (state.steps.numpy(), state.best_energy.numpy()) == (taken, np.float32(best)), (tolerance, patience)
+        expected = solve.Reason.CAP if taken == 11 else solve.Reason.CONVERGED
+        assert solve.reasons(state, stopping).numpy() == expected
+
+
+def test_frozen_row_stays_frozen_bit_for_bit_and_equals_the_row_alone():
+    solver = solvers.adam(0.2, constrain=solvers.redraw)
+    seeds = np.arange(8).reshape(4, 2)
+    energy = lambda point: 1 + bowl(point)  # noqa: E731
+    seen = states(energy, 2 * random_points(4), 80, solver, seeds, stopping=STOPPING)
+    ends = seen[-1].steps
+    assert ends.min() < ends.max() < 80
+    for row, end in enumerate(ends):
+        alone = states(energy, 2 * random_points(4)[[row]], 80, solver, seeds[[row]], stopping=STOPPING)
+        for step, state in enumerate(seen):
+            for part, frozen, own in zip(*map(tf.nest.flatten, (state, seen[end - 1], alone[step])), strict=True):
+                if part.ndim:
+                    np.testing.assert_array_equal(part[row], own[0])
+                    if step >= end:
+                        np.testing.assert_array_equal(part[row], frozen[row])
+
+
+def test_row_without_an_energy_stops_and_says_so():
+    def energy(point):
+        return tf.where(point[:, 0] > 5, np.nan, 1 + bowl(point))
+
+    start = np.concatenate([random_points(2), [[9.0, 0.0, 0.0]]])
+    state = states(energy, start, 200, stopping=STOPPING)[-1]
+    reasons = solve.reasons(tf.nest.map_structure(tf.constant, state), STOPPING).numpy().tolist()
+    assert reasons == [solve.Reason.CONVERGED, solve.Reason.CONVERGED, solve.Reason.NO_ENERGY]
+    assert state.steps[2] == STOPPING.patience
+    assert all(reason.sentence.endswith(".") for reason in solve.Reason)
+    assert len({reason.sentence for reason in solve.Reason}) == 3
+
+
+def test_without_stopping_a_row_takes_every_step():
+    state = states(bowl, TARGET[None], 40)[-1]
+    assert state.steps == 40 and solve.reasons(state, None).numpy() == solve.Reason.CAP
+
+
+def test_last_is_the_last_point_looked_at_and_best_the_lowest():
+    best, last = (states(distance, random_points(4), 31, keep=keep) for keep in ("best", "last"))
+    np.testing.assert_array_equal(best[-1].point, last[-1].point)
+    np.testing.assert_array_equal(last[-1].best_point, last[-2].point)
+    np.testing.assert_array_equal(last[-1].best_energy, distance(last[-2].point))
+    assert (best[-1].best_energy <= last[-1].best_energy).all()
+    assert (best[-1].best_energy < last[-1].best_energy).any()
+
+
+def test_memory_is_refreshed_every_few_steps_and_in_between_kept():
+    refresh = lambda point: (2 * point, point[:, 0])  # noqa: E731
+    solver = solvers.adam(0.1)
+    energy = lambda point, memory: bowl(point) + memory[1]  # noqa: E731
+    step = tf.function(lambda state: solve.search_loop(energy, solver, state, 1, refresh=refresh, refresh_every=3))
+    state = solve.initial_state(solver, tf.constant(random_points(4)), memory=refresh(tf.zeros([4, 3])))
+    points, memories = [], []
+    for _ in range(8):
+        points.append(state.point.numpy())
+        state = step(state)
+        memories.append([part.numpy() for part in state.memory])
+    for taken, (double, first) in enumerate(memories):
+        np.testing.assert_array_equal(double, 2 * points[taken // 3 * 3])
+        np.testing.assert_array_equal(first, points[taken // 3 * 3][:, 0])
+    assert (points[3] != points[0]).all()
+
+
+# --- seeds
+
+
+def test_steps_numbers_are_a_row_s_own():
+    # Most entries leave at every step: the path is made of random numbers.
+    solver = solvers.adam(1.5, constrain=solvers.redraw)
+    seeds = np.random.default_rng(0).integers(0, 2**62, (9, 2))
+    together = states(distance, random_points(9), 12, solver, seeds)[-1]
+    order = np.random.default_rng(1).permutation(9)
+    for chosen in ([8], [5, 0], order):
+        some = states(distance, random_points(9)[chosen], 12, solver, seeds[chosen])[-1]
+        np.testing.assert_array_equal(some.point, together.point[chosen])
+        np.testing.assert_array_equal(some.best_energy, together.best_energy[chosen])
+    other = states(distance, random_points(9), 12, solver, seeds + [0, 1])[-1]
+    assert (other.point != together.point).any(axis=1).all()
+
+
+def test_every_step_has_its_own_numbers():
+    noise = solvers.Solver(lambda point: (), lambda f, point, state, seeds: (f(point), solvers.normal(seeds, 3), state))
+    points = np.array([state.point for state in states(distance, random_points(2), 50, noise, [[0, 0], [0, 1]])])
+    assert len(np.unique(points)) == points.size
+
+
+# --- what is not finite
+
+
 def test_non_finite_gradient_is_rejected():
     def energy(point):  # |x|^1/2 has an infinite slope at 0, where its energy is finite
         return tf.reduce_sum(tf.sqrt(tf.abs(point)) * tf.sign(point - 2), axis=1)
@@ -129,7 +260,7 @@ def new_search():
     def energy(point, offset):
         return tf.reduce_sum(tf.abs(tf.sin(3 * point) - offset), axis=1)
 
-    return solve.Search(energy, solvers.adam(0.05, constrain=solvers.clip), 4, 3)
+    return solve.Search(energy, solvers.adam(0.05, constrain=solvers.redraw), 4, 3, solve.Stopping(0.01, 9))
 
 
 def flat(search):
@@ -142,12 +273,13 @@ def assert_same(first, second):
 
 
 CONDITIONS = (tf.constant(random_points(4, seed=2)),)
+SEEDS = tf.constant([[1, 2], [3, 4], [1, 5], [9, 9]], tf.int64)
 
 
 def test_search_may_stop_and_go_on():
     whole, halves = new_search(), new_search()
     for search in (whole, halves):
-        search.restart(tf.constant(random_points(4)))
+        search.restart(tf.constant(random_points(4)), SEEDS)
     whole.advance(CONDITIONS, tf.constant(20))
     halves.advance(CONDITIONS, tf.constant(10))
     halfway = flat(halves)
@@ -158,7 +290,7 @@ def test_search_may_stop_and_go_on():
 
 def test_search_saved_and_restored_goes_on_bit_for_bit(tmp_path):
     whole, restored = new_search(), new_search()
-    whole.restart(tf.constant(random_points(4)))
+    whole.restart(tf.constant(random_points(4)), SEEDS)
     whole.advance(CONDITIONS, tf.constant(7))
     path = tf.train.Checkpoint(search=whole).save(tmp_path / "search")
     tf.train.Checkpoint(search=restored).restore(path).assert_consumed()
@@ -173,7 +305,7 @@ def test_restart_forgets():
     search, fresh = new_search(), new_search()
     search.advance(CONDITIONS, tf.constant(5))
     for one in (search, fresh):
-        one.restart(tf.constant(random_points(4)))
+        one.restart(tf.constant(random_points(4)), SEEDS)
     assert_same(search, fresh)
 
 

@@ -30,7 +30,9 @@ from tf_inpaint.inpainting.masks import make  # noqa: E402
 
 
 def ours(generator, discriminator, images, known, z, steps):
-    inpainter = Inpainter(folded(generator), folded(discriminator), 100, block_size=len(images))
+    inpainter = Inpainter(
+        folded(generator), folded(discriminator), 100, block_size=len(images), prior_every=1, patience=1.0
+    )
     inpainter.search.restart(z)
     conditions, count = (tf.constant(images), tf.constant(known)), tf.constant(steps)
 

@@ -55,10 +55,32 @@ def contextual_l1(generated: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -
         `[B]` float32.
     """
     weights = tf.cast(weights, tf.float32)
-    difference = tf.cast(generated, tf.float32) - tf.cast(images, tf.float32)
+    return tf.reduce_sum(weights * tf.abs(difference(generated, images, weights)), axis=[1, 2, 3])
+
+
+def contextual_l2(generated: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """The squared distance on the known pixels, `sum weights * (generated - images)^2`.
+
+    Minus the log-likelihood under Gaussian noise of variance 1/2 in each pixel. A pixel that is 1 off, half the
+    range, costs 1 here as in `contextual_l1`; smaller errors cost less (0.1 off: 0.01 against 0.1), larger ones
+    more, up to 4 against 2.
+
+    Args:
+        generated: `[B, H, W, C]`, G(z).
+        images: `[B, H, W, C]`; pixels of weight 0 are never read, and may be NaN.
+        weights: `[B, H, W, 1]`, at least 0.
+
+    Returns:
+        `[B]` float32.
+    """
+    weights = tf.cast(weights, tf.float32)
+    return tf.reduce_sum(weights * tf.square(difference(generated, images, weights)), axis=[1, 2, 3])
+
+
+def difference(generated: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """`generated - images`, and 0 where the weight is, `[B, H, W, C]` float32."""
     # A product alone would let a NaN through: 0 * NaN is NaN.
-    difference = tf.where(weights > 0, difference, 0.0)
-    return tf.reduce_sum(weights * tf.abs(difference), axis=[1, 2, 3])
+    return tf.where(weights > 0, tf.cast(generated, tf.float32) - tf.cast(images, tf.float32), 0.0)
 
 
 def low_resolution(images: tf.Tensor, factor: int) -> tf.Tensor:
@@ -100,8 +122,8 @@ def contextual_low_resolution(generated: tf.Tensor, images: tf.Tensor, factor: i
     Raises:
         ValueError: `factor` does not divide the images' size.
     """
-    difference = low_resolution(generated, factor) - low_resolution(images, factor)
-    return factor**2 * tf.reduce_sum(tf.abs(difference), axis=[1, 2, 3])
+    distance = tf.abs(low_resolution(generated, factor) - low_resolution(images, factor))
+    return factor**2 * tf.reduce_sum(distance, axis=[1, 2, 3])
 
 
 def saturating(logits: tf.Tensor) -> tf.Tensor:
