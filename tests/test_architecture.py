@@ -29,7 +29,7 @@ LIBRARIES = {
     "methods": {"config", "inpainting", "runs", "search"},
     "results": {"examples", "images", "metrics", "outputs"},
     "judges": {"config", "images", "inputs", "metrics", "results", "summary"},
-    "jobs": {"config", "examples", "images", "inputs", "metrics", "outputs"},
+    "jobs": {"config", "examples", "images", "inpainting", "inputs", "metrics", "outputs"},
     "plots": {"images"},
     "report": {"images"},
     "lessons": {"config", "gan", "images"},

@@ -29,7 +29,7 @@ from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.launch import launch
 from tf_inpaint.metrics import pairwise
 
-SEARCH = {"steps": 12, "solver": "adam", "start_draws": 3, "block_size": 4, "details": 3}
+SEARCH = {"steps": 12, "solver": "adam", "start_draws": 3, "block_size": 4, "details": 3, "blend": "paste"}
 
 
 def saved(path, *arguments):

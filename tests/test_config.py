@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tf_inpaint.config import AUGMENT, MEASURE, CompleteConfig, EvaluateConfig, SearchConfig, StoryConfig, TrainConfig
+from tf_inpaint.config import CompleteConfig, EvaluateConfig, SearchConfig, StoryConfig, TrainConfig
+from tf_inpaint.config.train import AUGMENT, MEASURE
 from tf_inpaint.flags import (
     describe,
     differing,

@@ -9,11 +9,12 @@ import pytest
 from tiny import SIZE, new_run, picture
 
 from tf_inpaint import evaluate, images, judges, methods, results, runs
-from tf_inpaint.config import PUBLISHED, EvaluateConfig
+from tf_inpaint.config import EvaluateConfig
+from tf_inpaint.config.evaluate import PUBLISHED
 from tf_inpaint.flags import to_flags
 from tf_inpaint.inpainting.inpaint import Inpainter
 
-METHODS = ("best", "best_poisson", "mean_color", "nearest_pixel")
+METHODS = ("best", "best_paste", "mean_color", "nearest_pixel")
 COUNT = 5
 
 
@@ -46,8 +47,10 @@ def quick():
 def folder(tmp_path_factory):
     """A run on labelled pictures: the label says whether they are brighter than gray, and is wrong for one of five."""
     folder = tmp_path_factory.mktemp("evaluate")
-    data = {f"x_{split}": np.stack([picture(seed) for seed in seeds]) for split, seeds in
-            (("train", range(30)), ("test", range(100, 105)))}
+    data = {
+        f"x_{split}": np.stack([picture(seed) for seed in seeds])
+        for split, seeds in (("train", range(30)), ("test", range(100, 105)))
+    }
     for split in ("train", "test"):
         data[f"y_{split}"] = ByBrightness().predict(images.to_float(data[f"x_{split}"]))
     data["y_test"][0] ^= 1
@@ -97,7 +100,7 @@ def test_a_row_and_a_picture_for_every_method_mask_and_image(done):
         # On disk are whole levels.
         assert row["l1"] == pytest.approx(np.abs(completion - original).mean(), abs=2 / 255)
         assert row["hole_share"] == pytest.approx(0.25 if mask == "center" else 0.8, abs=0.01)
-        assert ("contextual" in row) == (method in ("best", "best_poisson"))
+        assert ("contextual" in row) == (method in ("best", "best_paste"))
         assert row["seconds_per_image"] > 0
     assert not list(done.glob(".*"))
 
@@ -137,7 +140,7 @@ def test_picture_has_a_row_an_image_and_a_column_a_method(done):
 def test_both_blendings_are_of_one_search(done):
     found = rows(done)
     for image in {key[2] for key in found}:
-        paste, poisson = (found[method, "center", image] for method in ("best", "best_poisson"))
+        poisson, paste = (found[method, "center", image] for method in ("best", "best_paste"))
         assert paste["contextual"] == poisson["contextual"] and paste["psnr"] != poisson["psnr"]
 
 
@@ -190,7 +193,7 @@ def test_published_searches_complete_a_few_by_their_own_settings(folder, tmp_pat
     summary = contents(tmp_path)["summary"]
     assert (summary["ancestor"]["left"]["images"], summary["mean_color"]["left"]["images"]) == (2, COUNT)
     assert "sliced_wasserstein" not in summary["ancestor"]["left"]
-    own = config(folder, tmp_path, restarts=2, blend="poisson", prior_weight=5.0)
+    own = config(folder, tmp_path, restarts=2, blend="feather", prior_weight=5.0)
     for name, settings in PUBLISHED.items():
         asked = methods.searches(name, own)
         assert {field: getattr(asked, field) for field in settings} == settings
@@ -290,6 +293,6 @@ def test_a_missing_library_is_named_at_once(folder, tmp_path, monkeypatch):
 
 def test_searches_are_made_as_asked(folder):
     run = runs.load(folder / "run")
-    made = methods.new_method("best_poisson", config(folder, "out"), {"run": run}, None)
+    made = methods.new_method("best_paste", config(folder, "out"), {"run": run}, None)
     inpainter = made.complete.args[0]
     assert isinstance(inpainter, Inpainter) and made.cost == 3

@@ -1,5 +1,6 @@
 """What the README tells people to type is understood, and the story it begins with can be told."""
 
+import functools
 import importlib
 import json
 import re
@@ -11,12 +12,18 @@ import pytest
 
 from tf_inpaint import __main__ as story
 from tf_inpaint import images
-from tf_inpaint.config import CompleteConfig, StoryConfig, TrainConfig
+from tf_inpaint.config import CompleteConfig, EvaluateConfig, StoryConfig, TrainConfig
 from tf_inpaint.flags import parse
+from tf_inpaint.metrics import classifier
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-CONFIGS = {"tf_inpaint": StoryConfig, "tf_inpaint.train": TrainConfig, "tf_inpaint.complete": CompleteConfig}
+CONFIGS = {
+    "tf_inpaint": StoryConfig,
+    "tf_inpaint.train": TrainConfig,
+    "tf_inpaint.complete": CompleteConfig,
+    "tf_inpaint.evaluate": EvaluateConfig,
+}
 TEXTS = [README, *(path.read_text() for path in sorted((ROOT / "configs").glob("*.flags")))]
 COMMANDS = sorted(
     {line for text in TEXTS for line in re.findall(r"^#? *(python -m tf_inpaint.*)$", text, flags=re.MULTILINE)}
@@ -48,10 +55,15 @@ def test_flagfiles_and_folders_that_are_named_exist():
 
 
 @pytest.mark.slow
-def test_story(tmp_path, capsys):
+def test_story(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(classifier, "train", functools.partial(classifier.train, steps=5))
     config = StoryConfig(run_dir=str(tmp_path / "story"), steps=50, encoder_steps=2, count=3)
     assert story.run(config) == 0
     told = capsys.readouterr().out
+    heading, *table = told[told.index(" " * 22 + "center") :].splitlines()[: 1 + len(story.METHODS)]
+    assert heading.split() == list(story.MASKS)
+    assert [line.split()[0] for line in table] == list(story.METHODS)
+    assert all(line.count("dB") == line.count("%") == len(story.MASKS) for line in table)
     for place in re.findall(r"^  (\S+)", told.split("Where to look:")[1], flags=re.MULTILINE):
         assert Path(place).exists(), place
     keys = set()

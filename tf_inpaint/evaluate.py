@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from tf_inpaint import images, memory
-from tf_inpaint.config import OURS, PUBLISHED, EvaluateConfig, TrainConfig
+from tf_inpaint.config import EvaluateConfig, TrainConfig
+from tf_inpaint.config.evaluate import OURS, PUBLISHED
 from tf_inpaint.examples import Example, Masks
 from tf_inpaint.inputs import Input, held_out, pictures
 from tf_inpaint.results import Results

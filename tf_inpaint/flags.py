@@ -53,6 +53,14 @@ def validate(config: Any) -> None:
             raise ValueError(f"--{field.name} must be {required}; received {value!r}; leave it out for {default}")
 
 
+def check_items(name: str, items: Sequence[str], known: Sequence[str], form: str = "") -> None:
+    """Refuses an item of a list that is not known; with a `form` such as A:B, any that has a colon is taken."""
+    unknown = [item for item in items if item not in known and not (form and re.fullmatch(r"[\w.]+:\w+", item))]
+    if unknown:
+        choices = ",".join(filter(None, [*known, form]))
+        raise ValueError(f"--{name} must be any of {choices}; received {unknown[0]!r}; correct or remove it")
+
+
 def to_json(config: Any) -> str:
     """The config as a JSON object, one field a line; `from_json` gives it back."""
     return json.dumps(dataclasses.asdict(config), indent=2) + "\n"

@@ -77,6 +77,8 @@ class Job:
 
     def write(self, example: Example, found, line: dict, detailed: bool) -> None:
         """One image's files and its line in the journal, in this order: what is in the journal is there."""
+        from tf_inpaint.inpainting.solve import Reason  # which imports TensorFlow
+
         item = example.input
         if detailed:
             folder = self.out_dir / "details" / item.stem
@@ -94,7 +96,8 @@ class Job:
             "energy": float(found.energy),
             "contextual": float(found.contextual),
             "perceptual": float(found.perceptual),
-            "steps": self.config.steps,
+            "steps": int(found.steps),
+            "reason": Reason(found.reason).name.lower(),
             "seed": self.config.seed,
             "block_size": self.config.block_size,
             **scores(found.images, images.to_float(example.original), 1 - example.known),

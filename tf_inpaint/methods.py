@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_inpaint.config import BASELINES, LEARNT, OURS, PUBLISHED, EvaluateConfig, SearchConfig
+from tf_inpaint.config import EvaluateConfig, SearchConfig
+from tf_inpaint.config.evaluate import BASELINES, LEARNT, OURS, PUBLISHED
 from tf_inpaint.inpainting import baselines, statistical
 from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.runs import Run

@@ -15,6 +15,9 @@ from tf_inpaint.metrics import pairwise
 
 FREE = {"compare", "count", "few", "masks", "measure", "methods", "overwrite", "run_dir"}
 """Settings that change no row; `runs`, which networks there are, does."""
+HIGHEST = 60.0
+"""Decibels that count for two equal images, of which the PSNR is infinite and a mean would be too: those of an error of
+a thousandth of the range. Hidden background that is filled exactly is not rare."""
 ORIGINAL, MASKED = "original", "masked"
 """Folders beside the methods' own."""
 
@@ -112,8 +115,8 @@ def measured(
     hole = 1 - known
     values = {
         "hole_share": hole.mean(axis=(1, 2, 3)),
-        "hole_psnr": pairwise.psnr(completions, originals, hole),
-        "psnr": pairwise.psnr(completions, originals),
+        "hole_psnr": np.minimum(pairwise.psnr(completions, originals, hole), HIGHEST),
+        "psnr": np.minimum(pairwise.psnr(completions, originals), HIGHEST),
         "hole_ssim": pairwise.ssim(completions, originals, hole),
         "ssim": pairwise.ssim(completions, originals),
         "hole_l1": pairwise.l1(completions, originals, hole),
@@ -127,5 +130,5 @@ def measured(
 
 
 def finite(value: float) -> float | None:
-    """JSON has no infinity, the PSNR of two equal images, and no NaN, that of a hole of no pixel."""
+    """JSON has no NaN, which stands for a hole of no pixel."""
     return float(value) if math.isfinite(value) else None

@@ -1,7 +1,5 @@
 """The search that a command's settings ask for, through the networks of a run."""
 
-import tensorflow as tf
-
 from tf_inpaint.config import SearchConfig
 from tf_inpaint.gan.networks import folded
 from tf_inpaint.inpainting import curvature, solvers
@@ -19,7 +17,7 @@ def new_inpainter(config: SearchConfig, run: Run, low_resolution_factor: int | N
         ValueError: `start="encoder"` without an encoder, or for low-resolution images.
     """
     generator, latent_size = folded(run.generator), run.config.latent_size
-    constrain = {"clip": solvers.clip, "none": tf.identity}[config.latent_constraint]
+    constrain = solvers.CONSTRAINTS[config.latent_constraint]
     solver = solvers.adam(config.learning_rate, constrain=constrain)
     if config.solver == "preconditioned":
         directions = curvature.directions(curvature.curvature(generator, latent_size))
@@ -47,4 +45,8 @@ def new_inpainter(config: SearchConfig, run: Run, low_resolution_factor: int | N
         low_resolution_factor=low_resolution_factor,
         block_size=config.block_size,
         encoder=encoder,
+        tolerance=config.tolerance,
+        patience=config.patience,
+        prior_every=config.prior_every,
+        keep=config.keep,
     )

@@ -40,7 +40,8 @@ COSTS = {"seconds_per_image", "peak_memory_mb"}
 """Columns of the method and machine, not of the images: they have no interval, and stand last."""
 NOTES = """\
 - Means over images, with bootstrap 95 % intervals over them; in bold the best of those that completed all images.
-- PSNR in decibels, with a range of 2 between black and white; L1 in the same units; *hole*: over the hidden pixels.
+- PSNR in decibels, at most 60, with a range of 2 between black and white; L1 in the same units; *hole*: over the
+  hidden pixels.
 - *seam*: the mean step across the hole's border over that of the originals; 1 is no seam.
 - *contextual*: the L1 sum between G(z) and the image over the known pixels, before blending.
 - Distances are between the completions and the originals, as two sets. `s / image` is warm, and all of it: start,

@@ -23,7 +23,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import numpy as np  # noqa: E402
 
 from tf_inpaint import images, runs, train  # noqa: E402
-from tf_inpaint.config import AUGMENT, TrainConfig  # noqa: E402
+from tf_inpaint.config import TrainConfig  # noqa: E402
+from tf_inpaint.config.train import AUGMENT  # noqa: E402
 from tf_inpaint.gan.callbacks import generate  # noqa: E402
 from tf_inpaint.gan.model import draw_latents  # noqa: E402
 from tf_inpaint.metrics import classifier, distribution  # noqa: E402
