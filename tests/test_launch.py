@@ -54,6 +54,18 @@ class TestLaunch:
         assert os.environ["TF_CPP_MIN_LOG_LEVEL"] in ("2", "3")
         assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
 
+    def test_command_without_tensorflow_does_not_need_it(self, monkeypatch, capsys):
+        monkeypatch.setenv("KERAS_BACKEND", "jax")
+        monkeypatch.setitem(sys.modules, "tensorflow", None)  # as if it were not installed
+
+        def run(config):
+            logging.getLogger("tf_inpaint.data").info("read %d", 3)
+
+        with pytest.raises(SystemExit) as exit_:
+            launch.launch(StoryConfig, run, "Usage.", [], tensorflow=False)
+        assert not exit_.value.code and os.environ["KERAS_BACKEND"] == "jax"
+        assert capsys.readouterr().err == "read 3\n"
+
     @pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
     def test_help_runs_nothing(self, flag, capsys):
         seen = []

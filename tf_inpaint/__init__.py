@@ -13,8 +13,10 @@ _EXPORTS = {
     "Generator": "tf_inpaint.gan.networks",
     "Discriminator": "tf_inpaint.gan.networks",
     "Inpainter": "tf_inpaint.inpainting.inpaint",
-    "TrainConfig": "tf_inpaint.config",
-    "CompleteConfig": "tf_inpaint.config",
+    "TrainConfig": "tf_inpaint.config.train",
+    "CompleteConfig": "tf_inpaint.config.complete",
+    "EvaluateConfig": "tf_inpaint.config.evaluate",
+    "Client": "tf_inpaint.serving.signatures",
 }
 
 

@@ -20,6 +20,7 @@ def launch(
     run: Callable[[Config], int | None],
     usage: str | None,
     argv: Sequence[str] | None = None,
+    tensorflow: bool = True,
 ) -> NoReturn:
     """Runs a command and exits: with what `run` returns, 2 after a refusal, 130 when interrupted.
 
@@ -31,6 +32,7 @@ def launch(
       run: the command.
       usage: the command's module docstring.
       argv: the arguments, without the program's name; the process' own by default.
+      tensorflow: whether the command runs it; one that does not must not wait for it, nor need it installed.
     """
     argv = sys.argv[1:] if argv is None else argv
     if _HELP & set(argv):
@@ -38,7 +40,9 @@ def launch(
         sys.exit(0)
     try:
         config = parse(config_class, argv)
-        _prepare()
+        _log_plainly()
+        if tensorflow:
+            _import_tensorflow()
         sys.exit(run(config))
     except KeyboardInterrupt:
         sys.exit(130)
@@ -48,8 +52,16 @@ def launch(
         _refuse(error)
 
 
-def _prepare() -> None:
-    """Imports TensorFlow with the settings it reads only then, and prints the package's log as plain lines."""
+def _log_plainly() -> None:
+    """The package's log as plain lines on stderr."""
+    logger = logging.getLogger(__package__)
+    logger.handlers = [logging.StreamHandler()]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _import_tensorflow() -> None:
+    """Imports TensorFlow with the settings it reads only then."""
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
         raise ValueError(f"KERAS_BACKEND must be tensorflow; received {backend!r}; unset it")
@@ -60,10 +72,6 @@ def _prepare() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _muted():
         importlib.import_module("tensorflow")
-    logger = logging.getLogger(__package__)
-    logger.handlers = [logging.StreamHandler()]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
 
 
 @contextlib.contextmanager

@@ -3,10 +3,11 @@
 Library functions never see a config: a command's `run` takes it apart into plain arguments.
 """
 
+from tf_inpaint.config.client import ClientConfig
 from tf_inpaint.config.complete import CompleteConfig
 from tf_inpaint.config.evaluate import EvaluateConfig
 from tf_inpaint.config.search import SearchConfig
 from tf_inpaint.config.story import StoryConfig
 from tf_inpaint.config.train import TrainConfig
 
-__all__ = ["CompleteConfig", "EvaluateConfig", "SearchConfig", "StoryConfig", "TrainConfig"]
+__all__ = ["ClientConfig", "CompleteConfig", "EvaluateConfig", "SearchConfig", "StoryConfig", "TrainConfig"]

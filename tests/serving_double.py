@@ -1,0 +1,256 @@
+"""A test double of TensorFlow Serving's REST front: its paths, JSON forms, statuses and error texts.
+
+After the server's documentation (g3doc/api_rest.md) and what its json_tensor.cc and http_rest_api_handler.cc do. What
+stands behind it is a function of the test's.
+"""
+
+import base64
+import contextlib
+import json
+import re
+import ssl
+import threading
+import time
+from collections import deque
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+import numpy as np
+
+SIZE, CHANNELS, LATENT = 8, 3, 5
+_IMAGES, _MASKS = ("DT_FLOAT", [-1, SIZE, SIZE, CHANNELS]), ("DT_FLOAT", [-1, SIZE, SIZE, 1])
+_STRINGS, _FLOATS, _INTS, _Z = ("DT_STRING", [-1]), ("DT_FLOAT", [-1]), ("DT_INT32", [-1]), ("DT_FLOAT", [-1, LATENT])
+_COMPLETE = (
+    {"images": _IMAGES, "masks": _MASKS, "seeds": _INTS},
+    {"images": _IMAGES, "uncertainties": _MASKS, "energies": _FLOATS, "steps": _INTS, "errors": _STRINGS},
+)
+SIGNATURES = {
+    "serving_default": _COMPLETE,
+    "complete": _COMPLETE,
+    "complete_fast": _COMPLETE,
+    "complete_encoded": (
+        {"image_bytes": _STRINGS, "mask_bytes": _STRINGS, "seeds": _INTS},
+        {"image_bytes": _STRINGS, "energies": _FLOATS, "errors": _STRINGS},
+    ),
+    "generate": ({"z": _Z}, {"images": _IMAGES}),
+    "discriminate": ({"images": _IMAGES}, {"logits": ("DT_FLOAT", [-1, 1]), "probabilities": ("DT_FLOAT", [-1, 1])}),
+    "encode": ({"images": _IMAGES, "masks": _MASKS}, {"z": _Z}),
+}
+PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?(?::(predict)|/(metadata))?")
+
+
+class Refusal(Exception):
+    """Becomes an HTTP status with the server's `{"error": ...}`."""
+
+    def __init__(self, status, words):
+        super().__init__(words)
+        self.status, self.words = status, words
+
+
+class Double:
+    """What a test sets and sees of the server.
+
+    Attributes:
+      url: of the REST API, base path included.
+      failures: answers given instead of results, the first first: (status, headers, body bytes), or None for a
+        connection that is closed half-way through the answer.
+      delay: seconds that each predict takes, a number or a function of the request's number.
+      requests: the JSON bodies of all predict requests, in the order of their arrival.
+      most: predict requests under way at a time, at most.
+      connections: that were made.
+    """
+
+    def __init__(self, predict, base="", model="faces"):
+        self.predict, self.base, self.model = predict, base, model
+        self.failures, self.requests, self.delay = deque(), [], 0.0
+        self.lock, self.under_way, self.most, self.connections = threading.Lock(), 0, 0, 0
+
+    def answer(self, method, path, body):
+        """The JSON text of a good answer."""
+        found = PATH.fullmatch(path)
+        if not found or (method == "POST") != bool(found[4]):
+            raise Refusal(400, f"Malformed request: {method} {path}")
+        if unquote(found[1]) != self.model or found[2] not in (None, "3") or found[3] not in (None, "stable"):
+            version = f"Specific({unquote(found[1])}, {found[2]})" if found[2] else f"Latest({unquote(found[1])})"
+            raise Refusal(404, f"Servable not found for request: {version}")
+        if found[4]:
+            return self.predicted(body)
+        if not found[5]:
+            status = {"error_code": "OK", "error_message": ""}
+            return json.dumps({"model_version_status": [{"version": "3", "state": "AVAILABLE", "status": status}]})
+        signatures = {
+            name: {"inputs": _infos(ins), "outputs": _infos(outs), "method_name": "tensorflow/serving/predict"}
+            for name, (ins, outs) in SIGNATURES.items()
+        }
+        spec = {"name": self.model, "signature_name": "", "version": "3"}
+        return json.dumps({"model_spec": spec, "metadata": {"signature_def": {"signature_def": signatures}}})
+
+    def predicted(self, body):
+        try:
+            request = json.loads(body)
+        except ValueError:
+            raise Refusal(400, "JSON Parse error: Invalid value. at offset: 0") from None
+        with self.lock:
+            self.requests.append(request)
+            number = len(self.requests)
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        try:
+            time.sleep(self.delay(number) if callable(self.delay) else self.delay)
+            name = request.get("signature_name") or "serving_default"
+            if name not in SIGNATURES:
+                raise Refusal(400, f'Serving signature name: "{name}" not found in signature def')
+            ins, outs = SIGNATURES[name]
+            if ("instances" in request) == ("inputs" in request):
+                raise Refusal(400, "Missing 'inputs' or 'instances' key")
+            row = "instances" in request
+            columns = _columns(request["instances"], ins) if row else request["inputs"]
+            missing = set(ins) - set(columns)
+            if missing:
+                raise Refusal(400, f"Missing named input: {min(missing)} in 'inputs' object.")
+            found = self.predict(name, {key: _tensor(key, columns[key], *ins[key]) for key in ins})
+            found = {key: _written(key, found[key], outs[key][0]) for key in outs}
+        finally:
+            with self.lock:
+                self.under_way -= 1
+        if not row:
+            return json.dumps({"outputs": found if len(found) > 1 else next(iter(found.values()))}, indent=4)
+        rows = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
+        return json.dumps({"predictions": rows if len(found) > 1 else next(iter(found.values()))}, indent=4)
+
+
+@contextlib.contextmanager
+def serving(predict, base="", model="faces", certificate=None):
+    """Gives the `Double` of a server on this machine, in threads of this process.
+
+    Args:
+      predict: (signature, inputs) -> outputs, by name; inputs are arrays, or lists of bytes.
+      base: what a proxy wants before `/v1`.
+      model: the one that is served, in version 3, labelled stable.
+      certificate: a PEM file with a key, for https.
+    """
+    double = Double(predict, base, model)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # which keeps connections open
+
+        def setup(self):
+            super().setup()
+            double.connections += 1
+
+        def handle(self):
+            with contextlib.suppress(OSError):  # a client that gave up
+                super().handle()
+
+        def do_GET(self):
+            self.reply("GET")
+
+        def do_POST(self):
+            self.reply("POST")
+
+        def reply(self, method):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, headers = 200, {"Content-Type": "application/json"}
+            try:
+                if double.failures:
+                    failure = double.failures.popleft()
+                    if failure is None:
+                        self.send_response(200)
+                        self.send_header("Content-Length", "1000")
+                        self.end_headers()
+                        self.wfile.write(b'{"outputs": ')
+                        self.close_connection = True
+                        return
+                    status, headers, text = failure
+                elif not self.path.startswith(base + "/v1/"):
+                    raise Refusal(404, "Not found")
+                else:
+                    text = double.answer(method, self.path[len(base) :], body).encode()
+            except Refusal as refusal:
+                status, text = refusal.status, error_body(refusal.words)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    double.url = f"{'https' if certificate else 'http'}://localhost:{server.server_port}{base}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield double
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def error_body(words):
+    """As the server writes it: escaped as in C (absl::CEscape), which is not always JSON."""
+    escapes = {ord("\n"): r"\n", ord("\r"): r"\r", ord("\t"): r"\t", ord('"'): r"\"", ord("'"): r"\'", ord("\\"): r"\\"}
+    text = "".join(
+        escapes.get(byte, chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}") for byte in words.encode("utf-8")
+    )
+    return b'{ "error": "' + text.encode() + b'" }'
+
+
+def _infos(tensors):
+    return {
+        name: {
+            "dtype": dtype,
+            "tensor_shape": {"dim": [{"size": str(size), "name": ""} for size in shape], "unknown_rank": False},
+            "name": f"{name}:0",
+        }
+        for name, (dtype, shape) in tensors.items()
+    }
+
+
+def _columns(instances, ins):
+    for number, row in enumerate(instances):
+        if set(row) != set(ins):
+            keys = ",".join(sorted(ins))
+            raise Refusal(
+                400,
+                f"Failed to process element: {number} of 'instances' list. JSON object: {row} keys must be "
+                f"equal to: {keys}",
+            )
+    return {name: [row[name] for row in instances] for name in ins}
+
+
+def _tensor(name, values, dtype, shape):
+    if dtype == "DT_STRING":
+        for value in values:
+            if isinstance(value, dict) and set(value) != {"b64"}:
+                raise Refusal(400, f"JSON Value: {json.dumps(value)} not formatted correctly for base64 data")
+        return [base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode() for value in values]
+    try:
+        tensor = np.array(values)
+    except ValueError:
+        raise Refusal(400, "Encountered list at unexpected size: 1 at level: 1 expected size: 2") from None
+    if tensor.dtype.kind not in ("iu" if dtype == "DT_INT32" else "fiu"):
+        raise Refusal(400, f"JSON Value: {values} Type: String is not of expected type: {dtype[3:].lower()}")
+    if tensor.ndim != len(shape) or any(want not in (-1, got) for want, got in zip(shape, tensor.shape, strict=True)):
+        raise Refusal(400, f"input {name} must have the shape {shape}; received {list(tensor.shape)}")
+    return tensor.astype(np.int32 if dtype == "DT_INT32" else np.float32)
+
+
+def _written(name, values, dtype):
+    """An output as JSON values: floats in nine digits, strings in base64 where the name ends in `_bytes`."""
+    if dtype == "DT_STRING":
+        if name.endswith("_bytes"):
+            return [{"b64": base64.b64encode(value).decode()} for value in values]
+        return list(values)
+    if dtype == "DT_FLOAT":
+        values = np.asarray(values, np.float32)
+        digits = [float(f"{value:.9g}") for value in values.ravel().tolist()]
+        return np.array(digits).reshape(values.shape).tolist()
+    return np.asarray(values).tolist()
