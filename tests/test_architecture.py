@@ -32,13 +32,14 @@ LIBRARIES = {
     "jobs": {"config", "examples", "images", "inpainting", "inputs", "metrics", "outputs"},
     "plots": {"images"},
     "report": {"images"},
-    "lessons": {"config", "gan", "images"},
+    "serving": set(),
+    "lessons": {"config", "gan", "images", "launch"},
 }
 COMMANDS = {"train", "complete", "evaluate", "export", "explore"}
 ALLOWED = {
     **LIBRARIES,
     **dict.fromkeys(COMMANDS, {*LIBRARIES, "client"}),
-    "client": {"inpainting.masks"},
+    "client": {"config", "images", "inpainting.masks", "inputs", "launch", "outputs", "serving"},
     "paint": {*LIBRARIES, *COMMANDS, "client"},
     "__main__": {*LIBRARIES, *COMMANDS, "client", "paint"},
     "__init__": set(),

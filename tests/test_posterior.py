@@ -35,9 +35,9 @@ def sampled(given=GIVEN, starts=STARTS, seeds=SEEDS, generator=linear, **setting
     def run(given, starts, seeds):
         return posterior.sample(
             lambda z: misfit(z, given, generator),
-            *(generator, starts, seeds, SEARCH, CURVATURE),
+            *(generator, starts, seeds),
             tf.fill(tf.shape(starts)[:1], float(KNOWN.mean())),
-            **settings,
+            posterior.Sampling(starts.shape[1], SEARCH, CURVATURE, **settings),
         )
 
     return tf.nest.map_structure(lambda value: value.numpy(), run(*map(tf.constant, (given, starts, seeds))))
@@ -172,7 +172,12 @@ def test_it_can_be_exported_with_a_free_number_of_images(tmp_path):
     def serve(given, starts, seeds):
         share = tf.fill(tf.shape(starts)[:1], float(KNOWN.mean()))
         return posterior.sample(
-            lambda z: misfit(z, given), linear, starts, seeds, SEARCH, CURVATURE, share, search_steps=5
+            lambda z: misfit(z, given),
+            linear,
+            starts,
+            seeds,
+            share,
+            posterior.Sampling(CHAINS, SEARCH, CURVATURE, search_steps=5),
         )._asdict()
 
     module.serve = serve

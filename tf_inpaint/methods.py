@@ -49,7 +49,8 @@ def new_method(
     if method in PUBLISHED or method.partition("_")[0] in OURS:
         settings = searches(method, config)
         network = runs[run] if run else next(iter(runs.values()))
-        return Method(functools.partial(search, new_inpainter(settings, network)), settings.steps * settings.restarts)
+        cost = settings.steps * settings.restarts if settings.estimate == "best" else 200
+        return Method(functools.partial(search, new_inpainter(settings, network)), cost)
     if method in LEARNT:
         return Method(plain(statistical.STATISTICAL[method](training())), 5)
     return Method(plain(baselines.METHODS[method] if method in BASELINES else load(method)), 5)
@@ -60,8 +61,8 @@ def searches(method: str, config: SearchConfig) -> SearchConfig:
     if method in PUBLISHED:
         return SearchConfig(**PUBLISHED[method])
     own = {field: getattr(config, field) for field in SearchConfig.__dataclass_fields__}
-    blend = method.partition("_")[2]
-    return SearchConfig(**own | ({"blend": blend} if blend else {}))
+    estimate, _, blend = method.partition("_")
+    return SearchConfig(**own | {"estimate": estimate, "blend": blend or config.blend})
 
 
 def search(inpainter: Inpainter, images: np.ndarray, known: np.ndarray, seeds: np.ndarray) -> Answer:

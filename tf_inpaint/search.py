@@ -2,9 +2,12 @@
 
 from tf_inpaint.config import SearchConfig
 from tf_inpaint.gan.networks import folded
-from tf_inpaint.inpainting import curvature, solvers
+from tf_inpaint.inpainting import curvature, posterior, solvers
 from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.runs import Run
+
+SAMPLES = 8
+"""Answers drawn where the estimate needs some and no number was given."""
 
 
 def new_inpainter(config: SearchConfig, run: Run, low_resolution_factor: int | None = None) -> Inpainter:
@@ -18,10 +21,19 @@ def new_inpainter(config: SearchConfig, run: Run, low_resolution_factor: int | N
     """
     generator, latent_size = folded(run.generator), run.config.latent_size
     constrain = solvers.CONSTRAINTS[config.latent_constraint]
-    solver = solvers.adam(config.learning_rate, constrain=constrain)
-    if config.solver == "preconditioned":
-        directions = curvature.directions(curvature.curvature(generator, latent_size))
-        solver = solvers.adam(config.learning_rate, 0.7, 0.99, 1e-8, constrain, directions, config.steps)
+    samples = config.samples or (0 if config.estimate == "best" else SAMPLES)
+    solver, sampling = solvers.adam(config.learning_rate, constrain=constrain), None
+    if samples or config.solver == "preconditioned":
+        matrix = curvature.curvature(generator, latent_size)
+        directions = curvature.directions(matrix)
+
+        def preconditioned(steps):
+            return solvers.adam(config.learning_rate, 0.7, 0.99, 1e-8, constrain, directions, steps)
+
+        if config.solver == "preconditioned":
+            solver = preconditioned(config.steps)
+        if samples:
+            sampling = posterior.Sampling(samples, preconditioned(posterior.FALL), matrix)
     encoder = None if config.start == "random" or low_resolution_factor else run.encoder
     if config.start == "encoder" and encoder is None:
         raise ValueError(
@@ -49,4 +61,6 @@ def new_inpainter(config: SearchConfig, run: Run, low_resolution_factor: int | N
         patience=config.patience,
         prior_every=config.prior_every,
         keep=config.keep,
+        sampling=sampling,
+        estimate=config.estimate,
     )

@@ -6,8 +6,8 @@ from tf_inpaint.config.search import BLENDS, SearchConfig
 from tf_inpaint.config.train import MEASURE
 from tf_inpaint.flags import check_items, setting
 
-OURS = ("best",)
-"""Methods of `evaluate`: by the search's settings, and with `_paste`, `_feather` or `_poisson` blended so."""
+OURS = ("best", "sample", "mean")
+"""Methods of `evaluate`, estimates of the search; with `_paste`, `_feather` or `_poisson` blended so."""
 EXACT = {"start": "random", "solver": "adam", "learning_rate": 0.01, "patience": 1.0, "prior_every": 1}
 PUBLISHED = {
     "ancestor": EXACT | {"steps": 1000, "prior": "non_saturating", "keep": "last", "blend": "paste"},

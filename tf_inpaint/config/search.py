@@ -43,6 +43,14 @@ class SearchConfig:
         choices=("best", "random", "encoder"),
     )
     start_draws: int = setting(64, "z drawn for each image to choose the start from", minimum=1)
+    samples: int = setting(
+        0, "answers drawn for each image, and how far they differ; 0: none, or 8 if --estimate needs them", minimum=0
+    )
+    estimate: str = setting(
+        "best",
+        "what an image is completed with: the z of the lowest energy, one drawn by chance, or the mean of all drawn",
+        choices=("best", "sample", "mean"),
+    )
     blend: str = setting(
         "poisson",
         "how the hole joins the known pixels: its gradients kept, the same fading with distance, or as it is",

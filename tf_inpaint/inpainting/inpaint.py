@@ -10,21 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.inpainting import blending, objective, solve, solvers
+from tf_inpaint.inpainting import blending, objective, posterior, solve, solvers
+from tf_inpaint.inpainting.energy import DISTANCES, PRIORS, Energy
 
 BLENDS = {"poisson": blending.poisson, "feather": blending.feather, "paste": blending.paste}
 DEFAULT_SOLVER = solvers.adam(constrain=solvers.clip)
-PRIORS = {
-    "saturating": objective.saturating,
-    "non_saturating": objective.non_saturating,
-    "critic": objective.critic,
-}
-DISTANCES = {
-    "l1": objective.contextual_l1,
-    "weighted_l1": objective.contextual_l1,
-    "l2": objective.contextual_l2,
-}
-
 SETTLING = 25
 """Steps in which the energy of a search from a good start may rise before it falls below it."""
 
@@ -39,9 +29,9 @@ class Completions(NamedTuple):
     images: np.ndarray
     """`[N, H, W, C]` in [-1, 1]: known pixels as given, bit for bit, and the hole filled."""
     generated: np.ndarray
-    """`[N, H, W, C]`: G(z)."""
+    """`[N, H, W, C]`: G(z), or the mean of many."""
     z: np.ndarray
-    """`[N, Z]`."""
+    """`[N, Z]`; of a mean, that of its first sample."""
     energy: np.ndarray
     """`[N]`: contextual + prior_weight * perceptual."""
     contextual: np.ndarray
@@ -52,6 +42,10 @@ class Completions(NamedTuple):
     """int32 `[N]`, taken by the search that was kept."""
     reason: np.ndarray
     """int32 `[N]`, why it ended: of `solve.Reason`."""
+    samples: np.ndarray
+    """`[N, K, H, W, C]`, K completions that fit alike."""
+    uncertainty: np.ndarray
+    """`[N, H, W, 1]`, the standard deviation over the samples, 0 where known, NaN without samples."""
 
 
 class Inpainter:
@@ -81,6 +75,9 @@ class Inpainter:
         tolerance, patience: a search whose energy has not fallen by the share `tolerance` in the share `patience` of
             its steps has converged and takes no more; a patience of 1 lets every search take all.
         keep: "best", the z of the lowest energy that the search came by, or "last".
+        sampling: how to draw several answers; None: there are none.
+        estimate: what the completion is made of: "best", the z of the lowest energy, "sample", the first of several
+            answers, or "mean", that of all.
 
     Raises:
         ValueError: fewer starts than restarts, or low-resolution images by another distance than L1.
@@ -106,6 +103,8 @@ class Inpainter:
         patience: float = 0.25,
         prior_every: int = 5,
         keep: str = "best",
+        sampling: posterior.Sampling | None = None,
+        estimate: str = "best",
     ):
         starts = start_draws + (encoder is not None)
         if starts < restarts:
@@ -122,49 +121,20 @@ class Inpainter:
         self.steps = steps
         self.restarts = restarts
         self.start_draws = start_draws
-        self.distance = DISTANCES[contextual]
         self.weighted = contextual == "weighted_l1"
-        self.prior = PRIORS[prior]
-        self.prior_weight = prior_weight
         self.blend = BLENDS[blend]
         self.factor = low_resolution_factor
         self.block_size = block_size
         self.encoder = encoder
         stopping = solve.Stopping(tolerance, max(math.ceil(patience * steps), SETTLING)) if patience < 1 else None
         lagging = prior_weight != 0 and prior_every > 1
-        lag = (self.lagging_energy, self.tangent, prior_every) if lagging else (self.energy, None, 1)
+        self.sampling = sampling
+        self.estimate = estimate
+        terms = DISTANCES[contextual], PRIORS[prior], prior_weight, low_resolution_factor
+        self.energy = Energy(generator, discriminator, *terms)
+        self.picture = tf.function(generator)
+        lag = (self.energy.lagging, self.energy.tangent, prior_every) if lagging else (self.energy, None, 1)
         self.search = solve.Search(lag[0], solver, block_size, latent_size, stopping, keep, *lag[1:])
-
-    def contextual(self, generated, images, weights):
-        """How far the pictures are from what is given, `[B]`."""
-        if self.factor:
-            return objective.contextual_low_resolution(generated, images, self.factor)
-        return self.distance(generated, images, weights)
-
-    def perceptual(self, generated):
-        """What D makes of the pictures, `[B]`; where that weighs nothing, D is not asked."""
-        if self.prior_weight == 0:
-            return tf.zeros([len(generated)])
-        # A vector instruction and the scalar code for what is left over round differently: each row has its own.
-        return self.prior(tf.repeat(self.discriminator(generated), solvers.LANES, axis=1))
-
-    def energy(self, z, images, weights):
-        """What the search lowers, `[B]`."""
-        generated = self.generator(z)
-        return self.contextual(generated, images, weights) + self.prior_weight * self.perceptual(generated)
-
-    def tangent(self, z):
-        """The prior as it looks from G(z): its value, its slope, and G(z), to which a slope in z would add G's bend."""
-        generated = self.generator(z)
-        penalty = lambda generated: self.prior_weight * self.perceptual(generated)  # noqa: E731
-        return *solvers.value_and_gradient(penalty, generated), generated
-
-    def lagging_energy(self, z, tangent, images, weights):
-        """The energy with the prior's tangent for the prior, `[B]`."""
-        value, slope, origin = tangent
-        generated = self.generator(z)
-        prior = value + tf.reduce_sum(slope * (generated - origin), axis=[1, 2, 3])
-        return self.contextual(generated, images, weights) + prior
 
     @tf.function
     def start(self, images, known, weights, seeds):
@@ -181,11 +151,31 @@ class Inpainter:
         return tf.stack([solvers.fold(seeds, number) for number in range(self.restarts)], axis=1)
 
     @tf.function
-    def finish(self, images, known, weights, z):
-        generated = self.generator(z)
-        contextual, perceptual = self.contextual(generated, images, weights), self.perceptual(generated)
-        energy = contextual + self.prior_weight * perceptual
-        return self.blend(images, known, generated), generated, z, energy, contextual, perceptual
+    def several(self, images, known, weights, seeds):
+        """Of each image: K z, K completions, the mean picture, and the uncertainty of its hole."""
+        count = self.sampling.samples
+        if self.encoder:
+            starts = posterior.spread(self.encoder(images, known), seeds, count)
+        else:
+            draws = solve.draw(seeds, max(count, self.start_draws), self.latent_size)
+            starts = solve.start(lambda z: self.energy(z, images, weights), draws, count)
+        rows = [tf.repeat(each, count, axis=0) for each in (images, known, weights)]
+
+        def misfit(z):
+            return self.energy.contextual(self.generator(z), rows[0], rows[2])
+
+        share = tf.reduce_mean(known, axis=[1, 2, 3])
+        found = posterior.sample(misfit, self.generator, starts, seeds, share, self.sampling)
+        pictures = self.generator(tf.reshape(found.z, [-1, self.latent_size]))
+        completions = tf.reshape(self.blend(*rows[:2], pictures), [-1, count, *pictures.shape[1:]])
+        return found.z, completions, found.mean, tf.where(known > 0, 0.0, posterior.uncertainty(found.deviation))
+
+    @tf.function
+    def finish(self, images, known, weights, generated):
+        contextual = self.energy.contextual(generated, images, weights)
+        perceptual = self.energy.perceptual(generated)
+        energy = contextual + self.energy.prior_weight * perceptual
+        return self.blend(images, known, generated), energy, contextual, perceptual
 
     def complete(
         self,
@@ -230,6 +220,26 @@ class Inpainter:
             images = np.where(known > 0, images, np.float32(0))
         images, known, seeds = (self.padded(array) for array in (images, known, np.asarray(seeds, np.int64)))
         weights = objective.importance(known).numpy() if self.weighted else known
+        given = images, known, weights, seeds
+        samples = np.empty([len(images), 0, *images.shape[1:]], np.float32)
+        uncertainty = np.full(known.shape, np.nan, np.float32)
+        if self.sampling:
+            drawn, samples, mean, uncertainty = (part.numpy() for part in self.several(*given))
+        if self.estimate == "best":
+            z, steps, reason = self.lowest(count, *given, tell, every)
+        else:
+            z = drawn[:, 0]
+            steps = np.full(len(images), self.sampling.steps_in_all, np.int32)
+            reason = np.full(len(images), solve.Reason.CAP, np.int32)
+        generated = mean if self.estimate == "mean" else self.picture(z).numpy()
+        if tell and self.estimate != "best":
+            tell(0, self.steps, np.arange(count), lambda: generated[:count])
+        completed, *terms = (part.numpy() for part in self.finish(*given[:3], generated))
+        found = completed, generated, z, *terms, steps, reason, samples, uncertainty
+        return Completions(*(part[:count] for part in found))
+
+    def lowest(self, count, images, known, weights, seeds, tell, every):
+        """The z of the lowest energy that the restarts of a block's first `count` images come by; steps and reason."""
         starts = self.start(images, known, weights, seeds).numpy()
         rows = np.repeat(np.arange(count), self.restarts)
         numbers = np.tile(np.arange(self.restarts), count)
@@ -248,8 +258,7 @@ class Inpainter:
             found.append([part[: len(owners)] for part in self.search_block(conditions, told if tell else None, every)])
         z, energy, steps, reason = (np.concatenate(parts) for parts in zip(*found, strict=True))
         kept = np.arange(count) * self.restarts + energy.reshape(count, self.restarts).argmin(axis=1)
-        finished = self.finish(images, known, weights, self.padded(z[kept]))
-        return Completions(*(part.numpy()[:count] for part in finished), steps[kept], reason[kept])
+        return (self.padded(part[kept]) for part in (z, steps, reason))
 
     def search_block(self, conditions, tell, every):
         """What `search` finds under these conditions: `z`, `energy`, `steps` and `reason`, as arrays."""

@@ -7,10 +7,38 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.inpainting import samplers, solve
-from tf_inpaint.inpainting.solvers import EnergyFn, Solver, fold
+from tf_inpaint.inpainting.solvers import EnergyFn, Solver, fold, normal
 
 MISFIT_SHARE = 0.03
 """The default temperature as a share of an image's lowest energy; found by trial, see `temperature_of`."""
+FALL = 18
+"""Steps down from a start before the chains begin."""
+
+
+class Sampling(NamedTuple):
+    """How several answers are found."""
+
+    samples: int
+    """K, chains an image."""
+    search: Solver
+    """What moves z downhill during the first `search_steps`, such as Adam along `curvature.directions`."""
+    curvature: np.ndarray
+    """`[Z, Z]`, `curvature.curvature` of the generator: the mass matrix of the chains."""
+    search_steps: int = FALL
+    adapt_steps: int = 2
+    """Of the burn-in."""
+    steps: int = 4
+    """Of the sampling after it."""
+    picture_every: int = 2
+    """Every so many steps of the sampling a chain's picture counts towards mean and deviation."""
+    leapfrog_steps: int = 1
+    """Of a proposal; 1 is Langevin."""
+    temperature: float | None = None
+    """None: `temperature_of` the lowest energies that the search reached."""
+
+    @property
+    def steps_in_all(self) -> int:
+        return self.search_steps + self.adapt_steps + self.steps
 
 
 class Samples(NamedTuple):
@@ -93,20 +121,33 @@ def scales(curvature: np.ndarray | tf.Tensor, temperature: tf.Tensor, known_shar
     return 1.0 / tf.sqrt(1.0 + precision)
 
 
+def spread(z: tf.Tensor, seeds: tf.Tensor, count: int, least: float = 0.1, most: float = 0.6) -> tf.Tensor:
+    """Starts around one z, such as an encoder's, each farther away: `[B, K, Z]`.
+
+        u_k = (u + s_k n_k) / sqrt(1 + s_k^2)    n_k ~ N(0, I), s_k from `least` to `most`
+
+    which leaves the prior of u as it is.
+
+    Args:
+        z: `[B, Z]` in [-1, 1].
+        seeds: int `[B, 2]`, an image's own.
+        count: K.
+    """
+    u = samplers.to_normal(z)
+    widths = np.linspace(least, most, count)
+    # The chains have the non-negative numbers.
+    noise = [normal(fold(seeds, -1 - number), u.shape[1]) for number in range(count)]
+    starts = [(u + width * some) / np.sqrt(1 + width**2) for width, some in zip(widths, noise, strict=True)]
+    return samplers.to_uniform(tf.stack(starts, axis=1))
+
+
 def sample(
     energy_fn: EnergyFn,
     generator: Callable[[tf.Tensor], tf.Tensor],
     starts: tf.Tensor,
     seeds: tf.Tensor,
-    search: Solver,
-    curvature: np.ndarray,
     known_share: tf.Tensor,
-    search_steps: int = 18,
-    adapt_steps: int = 2,
-    steps: int = 4,
-    picture_every: int = 2,
-    leapfrog_steps: int = 1,
-    temperature: float | tf.Tensor | None = None,
+    sampling: Sampling,
 ) -> Samples:
     """K answers for each of B images, and the mean and the deviation of all that their chains went through.
 
@@ -120,17 +161,13 @@ def sample(
         generator: z `[N, Z]` to images `[N, H, W, C]`.
         starts: `[B, K, Z]` in [-1, 1], spread: what they have in common the samples will have.
         seeds: int `[B, 2]`, an image's own.
-        search: what moves z during the first `search_steps`, such as Adam along `curvature.directions`.
-        curvature: `[Z, Z]`, `curvature.curvature` of the generator: the mass matrix of the chains.
         known_share: `[B]`, the share of the pixels that the energy sees.
-        search_steps, adapt_steps, steps: of the fall, of the burn-in, and of the sampling after it.
-        picture_every: every so many steps of the sampling a chain's picture counts towards mean and deviation.
-        leapfrog_steps: of a proposal; 1 is Langevin.
-        temperature: a scalar or `[B]`; None: `temperature_of` the lowest energies that the search reached.
+        sampling: how.
 
     Raises:
         ValueError: `steps` is not a multiple of `picture_every`, or none.
     """
+    _, search, curvature, search_steps, adapt_steps, steps, picture_every, leapfrog_steps, temperature = sampling
     if steps < 1 or steps % picture_every:
         raise ValueError(
             "The sampling's steps must be a positive multiple of picture_every; "
