@@ -118,7 +118,7 @@ def scales(curvature: np.ndarray | tf.Tensor, temperature: tf.Tensor, known_shar
     """
     slope = 2 / (np.pi * np.sqrt(3))
     precision = slope * known_share[:, None] * curvature / tf.square(temperature)[:, None]
-    return 1.0 / tf.sqrt(1.0 + precision)
+    return samplers.in_lanes(tf.math.rsqrt, 1.0 + precision)
 
 
 def spread(z: tf.Tensor, seeds: tf.Tensor, count: int, least: float = 0.1, most: float = 0.6) -> tf.Tensor:
