@@ -123,8 +123,7 @@ def labels(folders: Sequence[str]) -> list[str]:
 
 def of_runs(method: str, runs: Mapping) -> list[str]:
     """A search, once for each run; anything else once."""
-    searches = method in PUBLISHED or method.partition("_")[0] in OURS
-    return [f"{method}@{run}" for run in runs] if searches else [method]
+    return [f"{method}@{run}" for run in runs] if method in PUBLISHED or method in OURS else [method]
 
 
 def readable(items: Sequence[Input], masks: Mapping[str, Masks], failures: list[str]) -> Iterator[dict[str, Example]]:

@@ -46,7 +46,7 @@ def new_method(
         ValueError: no such module or function, or a library that a baseline needs is missing.
     """
     method, _, run = name.partition("@")
-    if method in PUBLISHED or method.partition("_")[0] in OURS:
+    if method in PUBLISHED or method in OURS:
         settings = searches(method, config)
         network = runs[run] if run else next(iter(runs.values()))
         cost = settings.steps * settings.restarts if settings.estimate == "best" else 200

@@ -6,8 +6,9 @@ from tf_inpaint.config.search import BLENDS, SearchConfig
 from tf_inpaint.config.train import MEASURE
 from tf_inpaint.flags import check_items, setting
 
-OURS = ("best", "sample", "mean")
-"""Methods of `evaluate`, estimates of the search; with `_paste`, `_feather` or `_poisson` blended so."""
+ESTIMATES = ("best", "sample", "mean")
+OURS = (*ESTIMATES, *(f"{estimate}_{blend}" for estimate in ESTIMATES for blend in BLENDS))
+"""The search by its settings; with the name of a blending, blended so."""
 EXACT = {"start": "random", "solver": "adam", "learning_rate": 0.01, "patience": 1.0, "prior_every": 1}
 PUBLISHED = {
     "ancestor": EXACT | {"steps": 1000, "prior": "non_saturating", "keep": "last", "blend": "paste"},
@@ -44,7 +45,7 @@ class EvaluateConfig(SearchConfig):
     )
     invert_mask: bool = setting(False, "for mask files that draw the hole white")
     methods: tuple[str, ...] = setting(
-        (*OURS, "best_paste", *PUBLISHED, *BASELINES, *LEARNT),
+        (*ESTIMATES, "best_paste", *PUBLISHED, *BASELINES, *LEARNT),
         "what completes them; MODULE:FUNCTION is a function (images, known) -> completions of your own",
     )
     measure: tuple[str, ...] = setting(
@@ -55,8 +56,7 @@ class EvaluateConfig(SearchConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ours = [f"{method}_{blend}" for method in OURS for blend in BLENDS]
-        check_items("methods", self.methods, (*OURS, *ours, *PUBLISHED, *BASELINES, *LEARNT), "MODULE:FUNCTION")
+        check_items("methods", self.methods, (*OURS, *PUBLISHED, *BASELINES, *LEARNT), "MODULE:FUNCTION")
         check_items("measure", self.measure, MEASURE)
         for name in ("methods", "masks"):
             values = [value.rstrip("/").rpartition("/")[2] for value in getattr(self, name)]
