@@ -50,6 +50,7 @@ def traced_once():
             "learning_rate",
             "latent_constraint",
             "start",
+            "samples",
         }
         key = factor, network.config.loss, *((name, getattr(settings, name, None)) for name in sorted(names))
         if key not in made:
@@ -313,7 +314,7 @@ def test_photograph_is_turned_as_a_viewer_shows_it(folder, tmp_path):
 
 
 def test_hidden_pixels_of_a_file_reach_no_output(folder, tmp_path):
-    # At twice the network's size, with a mask file of that size; only the original's own copy and scores may differ.
+    # In place, at twice the network's size; only the original's own copy and scores may differ.
     known = masks.make("strokes", 2 * SIZE, 2 * SIZE, 1, 0.3)
     images.write(tmp_path / "mask.png", known * 2 - 1)
     whole = picture(3, 2 * SIZE)
@@ -338,13 +339,14 @@ def test_hidden_pixels_of_a_file_reach_no_output(folder, tmp_path):
 
 def test_settings_reach_the_search(folder):
     network = runs.load(folder / "run")
-    settings = {"steps": 7, "restarts": 3, "start_draws": 9, "prior_weight": 0.5, "block_size": 6}
+    settings = {"steps": 7, "restarts": 3, "start_draws": 9, "block_size": 6}
     chosen = {"contextual": "weighted_l1", "prior": "non_saturating", "blend": "poisson"}
-    made = config(folder, "out", **settings, **chosen, solver="adam", learning_rate=0.5, latent_constraint="none")
+    chosen |= {"prior_weight": 0.5, "solver": "adam", "learning_rate": 0.5, "latent_constraint": "none"}
+    made = config(folder, "out", **settings, **chosen)
     inpainter = search.new_inpainter(made, network, 4)
     assert {name: getattr(inpainter, name) for name in settings} == settings
     assert (inpainter.weighted, inpainter.factor, inpainter.latent_size) == (True, 4, 4)
-    assert inpainter.prior is objective.non_saturating
+    assert (inpainter.energy.prior, inpainter.energy.prior_weight) == (objective.non_saturating, 0.5)
     assert inpainter.blend is not search.new_inpainter(config(folder, "out"), network, None).blend
     point = tf.ones([1, 4])
     for constraint, expected in [("none", 1.5), ("clip", 1.0)]:
@@ -375,7 +377,7 @@ def test_prior_goes_with_the_loss_that_trained_the_discriminator(folder, loss, p
     network = network._replace(config=dataclasses.replace(network.config, loss=loss))
     for asked, expected in (("auto", prior), ("non_saturating", "non_saturating")):
         inpainter = search.new_inpainter(config(folder, "out", prior=asked), network, None)
-        assert inpainter.prior is getattr(objective, expected)
+        assert inpainter.energy.prior is getattr(objective, expected)
 
 
 # --- jobs that were killed, finished, continued or shared

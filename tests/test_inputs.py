@@ -232,29 +232,49 @@ def test_contradictory_mask_is_refused(tmp_path, arguments, sentence):
     "height, width, channels, crop, size",
     [(28, 28, 3, 0, 28), (56, 56, 1, 0, 28), (67, 45, 3, 0, 28), (20, 23, 3, 0, 28), (90, 80, 3, 50, 32)],
 )
-def test_nothing_hidden_is_seen_through_a_mask_of_the_files_size(tmp_path, height, width, channels, crop, size):
+@pytest.mark.parametrize("framing", ["image", "hole"])
+def test_nothing_hidden_is_seen_through_a_mask_of_the_files_size(
+    tmp_path, height, width, channels, crop, size, framing
+):
     random = np.random.default_rng(height)
     known = masks.make("strokes", height, width, 1, 0.3)
-    mask = new_masks(saved(tmp_path / "mask.png", known * 2 - 1), size, channels, crop)
+    path = saved(tmp_path / "mask.png", known * 2 - 1)
+    mask = Masks(str(path), size, channels, crop, 0, framing=framing)
     picture = noise(height, width, channels)
     clean = mask.example(item(picture))
     assert 0.1 < masks.hole_share(clean.known) < 0.95
     assert (clean.masked[clean.known[..., 0] == 0] == GRAY).all()
-    # Known pixels are the image's: nothing hidden, and no paint over it, went into one of them.
     given = clean.known[..., 0] > 0
     np.testing.assert_array_equal(clean.masked[given], clean.original[given])
+    shown, seen = clean.rows
+    assert (shown[seen[..., 0] == 0] == GRAY).all()
+    assert shown.shape[1:] == (size, size, channels)
     for scrambled in (random.integers(0, 256, picture.shape, dtype=np.uint8), 0, 255):
         other = mask.example(item(np.where(known > 0, picture, scrambled).astype(np.uint8)))
         assert (other.original != clean.original).any()
         np.testing.assert_array_equal(other.masked, clean.masked)
         np.testing.assert_array_equal(other.known, clean.known)
+        for one, same in zip(other.rows, clean.rows, strict=True):
+            np.testing.assert_array_equal(one, same)
 
 
-def test_mask_far_from_the_hole_stays_known(tmp_path):
+def test_mask_of_the_network_s_size_goes_with_any_image(tmp_path):
+    path = saved(tmp_path / "mask.png", masks.make("left", 28, 28, 0) * 2 - 1)
+    for height, width in ((40, 60), (28, 40), (20, 20), (28, 28)):
+        example = new_masks(path).example(item(noise(height, width)))
+        assert example.squares is None
+        np.testing.assert_array_equal(example.original, images.fit(noise(height, width), 28, 1))
+        np.testing.assert_array_equal(example.known, masks.make("left", 28, 28, 0))
+        assert [part.shape for part in example.rows] == [(1, 28, 28, 1)] * 2
+    assert example.seeds(3) == [example.input.seeds(3)]
+
+
+def test_dealt_mask_far_from_the_hole_stays_known(tmp_path):
     # A square hole of 20 in 112 pixels is one of 5 in 28; the filter reaches two pixels further on each side.
     known = np.ones((112, 112, 1), np.float32)
     known[40:60, 40:60] = 0
-    found = new_masks(saved(tmp_path / "mask.png", known * 2 - 1)).example(item(noise(112, 112))).known
+    path = saved(tmp_path / "mask.png", known * 2 - 1)
+    found = Masks(str(path), 28, 1, 0, 0, dealt=True).example(item(noise(112, 112))).known
     hole = np.argwhere(found[..., 0] == 0)
     assert hole.min(axis=0).tolist() == [8, 8] and hole.max(axis=0).tolist() == [16, 16]
 

@@ -3,16 +3,15 @@
     python -m tf_inpaint.complete --run_dir=runs/digits --mask=center
     python -m tf_inpaint.complete --run_dir=runs/faces --mask=holes/ --blend=poisson photos/ more/one.jpg
 
-Without images it takes held-out ones of the run's own data. In a mask file white is known, black is the hole.
-Killed and started again, the job goes on where it stopped. Exit code 1: some images failed; 2: none could be
-used.
+Without images it takes held-out ones of the run's own data. In a mask file white is known, black is the hole. An
+image whose mask has its own size is completed in place: it keeps that size and every known pixel. Killed and started
+again, the job goes on where it stopped. Exit code 1: some images failed; 2: none could be used.
 """
 
 import dataclasses
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,10 @@ from tf_inpaint.inputs import Input, files, held_out, pictures
 from tf_inpaint.jobs import Job
 
 BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
+MOST_PIXELS = 40_000_000
+"""Of the images of a block, beyond which it takes no further one."""
+MOST_TURNS = 16
+"""The same of its squares, in units of `--block_size`."""
 
 log = logging.getLogger("tf_inpaint")
 
@@ -33,6 +36,7 @@ def run(config: CompleteConfig) -> int:
     from tqdm import tqdm
 
     from tf_inpaint import runs
+    from tf_inpaint.inpainting.inpaint import Completions
     from tf_inpaint.search import new_inpainter
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(runs.newest()))
@@ -40,7 +44,9 @@ def run(config: CompleteConfig) -> int:
     size, channels = trained.image_size, trained.channels
     out_dir = Path(config.out_dir or Path(config.run_dir) / "completions")
     crop = trained.crop if config.images else 0
-    masks = Masks(config.mask, size, channels, crop, config.seed, config.mask_scale, config.invert_mask)
+    masks = Masks(
+        config.mask, size, channels, crop, config.seed, config.mask_scale, config.invert_mask, framing=config.framing
+    )
     if config.images:
         items = files(config.images, leave_out=out_dir)
     else:
@@ -55,11 +61,15 @@ def run(config: CompleteConfig) -> int:
     todo = [item for item in items if item.file not in job.done]
     detailed = {item.file for item in items[: config.details]}
     failures: dict[str, str] = {}
+    nothing = Completions(*[np.empty(0)] * len(Completions._fields))
     inpainter = new_inpainter(config, run, masks.low_resolution_factor) if todo else None
     with tqdm(total=len(todo), bar_format=BAR) as bar:
         for block in blocks(readable(todo, masks, failures, bar), config.block_size):
             job.begin()
-            film = Film(block) if config.details and not job.film.exists() else None
+            rows = [example.rows for example in block]
+            masked, known = map(np.concatenate, zip(*rows, strict=True))
+            ends = np.cumsum([len(one) for one, _ in rows])
+            film = Film(masked, known) if len(masked) and config.details and not job.film.exists() else None
             before = bar.n
 
             def watch(share, turn, rows, generated, film=film, block=block, before=before):
@@ -68,17 +78,21 @@ def run(config: CompleteConfig) -> int:
                     film.shoot(rows, generated)
 
             started = time.perf_counter()
-            found = inpainter.complete(
-                images.to_float(np.stack([example.masked for example in block])),
-                np.stack([example.known for example in block]),
-                np.array([example.input.seeds(config.seed) for example in block]),
-                watch,
-            )
-            seconds = (time.perf_counter() - started) / len(block)
-            for index, example in enumerate(block):
-                mine = type(found)(*(values[index] for values in found))
-                line = {"mask": masks.named(example.input.key), "seconds": seconds}
-                job.write(example, mine, line, example.input.file in detailed)
+            found = nothing
+            if len(masked):
+                seeds = [seeds for example in block for seeds in example.seeds(config.seed)]
+                found = inpainter.complete(images.to_float(masked), known, np.array(seeds), watch)
+            seconds = (time.perf_counter() - started) / max(1, len(masked))
+            for example, end in zip(block, ends, strict=True):
+                count = len(example.rows[0])
+                mine = type(found)(*(values[end - count : end] for values in found))
+                started = time.perf_counter()
+                in_place = example.squares is not None
+                completion = example.filled(mine.generated, inpainter.blend) if in_place else mine.images[0]
+                took = seconds * count + time.perf_counter() - started
+                line = {"mask": masks.named(example.input.key), "seconds": took}
+                job.write(example, mine, completion, line, example.input.file in detailed)
+            bar.update(before + len(block) - bar.n)
             if film:
                 images.animate(job.film, film.frames, seconds_per_frame=0.1)
     if failures and not job.done:
@@ -105,25 +119,33 @@ def readable(items: Iterable[Input], masks: Masks, failures: dict[str, str], bar
             bar.total -= 1
 
 
-def blocks(examples: Iterator[Example], size: int) -> Iterator[list[Example]]:
-    while block := list(islice(examples, size)):
+def blocks(examples: Iterable[Example], size: int) -> Iterator[list[Example]]:
+    """The examples by `size`, or fewer where those are so large, or so many squares, that memory would not hold all."""
+    block: list[Example] = []
+    for example in examples:
+        block.append(example)
+        pixels = sum(one.known.size for one in block)
+        rows = sum(len(one.rows[0]) for one in block)
+        if len(block) == size or pixels > MOST_PIXELS or rows > MOST_TURNS * size:
+            yield block
+            block = []
+    if block:
         yield block
 
 
 class Film:
-    """What a block's search looked like, frame by frame: masked | G(z) | completed, an image a column."""
+    """What a block's search looked like, frame by frame: masked | G(z) | completed, a row of the search a column."""
 
-    def __init__(self, block: list[Example]):
-        self.block = block
+    def __init__(self, masked: np.ndarray, known: np.ndarray):
+        self.masked = masked
+        self.known = known
         self.frames: list[np.ndarray] = []
 
     def shoot(self, rows, generated) -> None:
-        examples = [self.block[row] for row in rows]
-        masked = np.stack([example.masked for example in examples])
-        known = np.stack([example.known for example in examples])
+        masked = self.masked[rows]
         pictures = images.to_uint8(generated())
-        pictures = np.concatenate([masked, pictures, np.where(known > 0, masked, pictures)])
-        self.frames.append(images.grid(images.enlarge(pictures), columns=len(examples)))
+        pictures = np.concatenate([masked, pictures, np.where(self.known[rows] > 0, masked, pictures)])
+        self.frames.append(images.grid(images.enlarge(pictures), columns=len(masked)))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,22 @@
-"""What is given of each image of a command: its mask, and both at the network's size."""
+"""What is given of each image of a command: the image and its mask, at the network's size or in place at their own."""
 
+import functools
+import inspect
 import logging
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from tf_inpaint import images
 from tf_inpaint.inpainting import masks
 from tf_inpaint.inputs import Input
+
+if TYPE_CHECKING:  # it imports TensorFlow
+    from tf_inpaint.inpainting.large import Square
 
 GRAY = np.uint8(127)
 """Painted over what is hidden."""
@@ -18,14 +25,42 @@ log = logging.getLogger("tf_inpaint")
 
 
 class Example(NamedTuple):
-    """One image at the network's size, uint8 `[S, S, C]`, and what is known of it."""
+    """One image, uint8 `[H, W, C]`, and what is known of it. H = W = S, the network's, unless it is done in place."""
 
     input: Input
     original: np.ndarray
     masked: np.ndarray
     """What is given: the original with gray in the hole, or its box averages."""
     known: np.ndarray
-    """`[S, S, 1]` float32."""
+    """`[H, W, 1]` float32."""
+    squares: "Sequence[Square] | None" = None
+    """Done in place: the N squares of the image that are completed, none if all is known."""
+    crops: tuple[np.ndarray, np.ndarray] | None = None
+    """Done in place: the squares at the network's size, as `rows`."""
+
+    @property
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the network is given: masked, uint8 `[N, S, S, C]`, and known, float32 `[N, S, S, 1]`."""
+        return self.crops or (self.masked[None], self.known[None])
+
+    def seeds(self, seed: int) -> list[tuple[int, int]]:
+        """A seed for each row; the first one's is the image's."""
+        own = self.input.key
+        keys = (f"{own} {number}" if number else own for number in range(len(self.rows[0])))
+        return [self.input._replace(key=key).seeds(seed) for key in keys]
+
+    def filled(self, generated: np.ndarray, blend: Callable) -> np.ndarray:
+        """The image that is done in place, its holes filled from the squares' pictures: `[H, W, C]` float32.
+
+        Args:
+            generated: `[N, S, S, C]` in [-1, 1].
+            blend: of `blending`. Widths in it are pixels of the network's size.
+        """
+        from tf_inpaint.inpainting import large
+
+        scale = max((square.side for square in self.squares), default=1) / self.rows[0].shape[1]
+        given = images.to_float(self.masked)
+        return large.restore(given, self.known, self.squares, generated, scaled(blend, scale))
 
 
 class Masks:
@@ -40,7 +75,8 @@ class Masks:
         scale: how large the hole is, for a name.
         invert: in a file, white is the hole.
         dealt: an image takes any file of the folder, by its seed, and files may have any size; else it takes the
-            file of its own stem, which must have its size or the network's.
+            file of its own stem, which must have its size or the network's. With its own it is done in place.
+        framing: of images that are done in place, see `large.squares`.
 
     Raises:
         ValueError, FileNotFoundError: no such name, file or folder, a file that is no picture, or a setting
@@ -57,6 +93,7 @@ class Masks:
         scale: float | None = None,
         invert: bool = False,
         dealt: bool = False,
+        framing: str = "image",
     ):
         self.mask = mask
         self.size = size
@@ -66,6 +103,7 @@ class Masks:
         self.invert = invert
         self.crop = crop
         self.dealt = dealt
+        self.framing = framing
         self.low_resolution_factor = None
         self.file, self.folder = None, None
         self.said: set[str] = set()
@@ -73,6 +111,10 @@ class Masks:
         if mask in masks.NAMES:
             if invert:
                 raise ValueError(f"--invert_mask must go with a mask file or folder; received {mask}; leave it out.")
+            if framing != "image":
+                raise ValueError(
+                    f"--framing={framing} must go with a mask file or folder; received {mask}; leave it out."
+                )
             if mask == "lowres":
                 self.low_resolution_factor = factor = masks.low_resolution_factor(scale)
                 if size % factor:
@@ -99,12 +141,27 @@ class Masks:
         return str(self.in_folder(key)) if self.folder is not None else self.mask
 
     def example(self, item: Input) -> Example:
-        """The image read, masked and brought to the network's size.
+        """The image read and masked: at the network's size, or in place if its mask has its own size.
 
         Raises:
             ValueError, OSError: it or its mask cannot be read, or the mask has another size.
         """
         picture = item.read()
+        size = (self.size, self.size)
+        known = self.file
+        if self.mask in masks.NAMES:
+            known = masks.make(self.mask, *size, item.seeds(self.seed), self.scale)
+        elif self.folder is not None:
+            known = masks.from_picture(images.read(self.in_folder(item.key)), self.invert)
+        if self.dealt and self.mask not in masks.NAMES:
+            known = reduced(known, self.size)
+        if known.shape[:2] not in (size, picture.shape[:2]):
+            raise ValueError(
+                f"A mask must have its image's size or the network's, {self.size} x {self.size}; {item.key} "
+                f"is {size_of(picture)} and its mask {size_of(known)}; resize the mask."
+            )
+        if known.shape[:2] != size:
+            return self.in_place(item, picture, known)
         original = images.fit(picture, self.size, self.channels, self.crop)
         if picture.shape != original.shape:
             self.say_once(
@@ -113,27 +170,44 @@ class Masks:
                 *(described(original), item.key, described(picture)),
             )
         if self.low_resolution_factor:
-            known = masks.make(self.mask, self.size, self.size, 0)
             return Example(item, original, box_averages(original, self.low_resolution_factor), known)
-        known = self.file
-        if self.mask in masks.NAMES:
-            known = masks.make(self.mask, self.size, self.size, item.seeds(self.seed), self.scale)
-        elif self.folder is not None:
-            known = masks.from_picture(images.read(self.in_folder(item.key)), self.invert)
-        if self.dealt and self.mask not in masks.NAMES:
-            known = reduced(known, self.size)
-        if known.shape[:2] == (self.size, self.size):
-            return self.masked(item, original, original, known)
-        if known.shape[:2] != picture.shape[:2]:
-            raise ValueError(
-                f"A mask must have its image's size or the network's, {self.size} x {self.size}; {item.key} "
-                f"is {size_of(picture)} and its mask {size_of(known)}; resize the mask."
-            )
-        # Resizing mixes neighbours: hidden pixels are painted over before it.
-        painted = images.fit(np.where(known > 0, picture, GRAY), self.size, self.channels, self.crop)
-        return self.masked(item, original, painted, reduced(known, self.size, self.crop))
+        return self.masked(item, original, known)
 
-    def masked(self, item: Input, original: np.ndarray, given: np.ndarray, known: np.ndarray) -> Example:
+    def in_place(self, item: Input, picture: np.ndarray, known: np.ndarray) -> Example:
+        """The example of an image that keeps its size; only its colours become the network's."""
+        from tf_inpaint.inpainting import large
+
+        original = coloured(picture, self.channels)
+        if original.shape != picture.shape:
+            self.say_once(
+                logging.INFO,
+                "Images are made %s, as the run's are; %s is %s.",
+                *(colours(original), item.key, colours(picture)),
+            )
+        example = self.masked(item, original, known)
+        squares = large.squares(known, self.size, self.framing, self.crop)
+        pictures, given = large.crops(images.to_float(example.masked), known, squares, self.size)
+        if blind := int((given.max(axis=(1, 2, 3), initial=0) == 0).sum()):
+            self.say_once(
+                logging.WARNING,
+                "At the network's size nothing known is left of %d of the %d squares of %s, so that its search has "
+                "nothing to go by%s.",
+                *(blind, len(squares), item.key),
+                "; --framing=hole looks closer" if self.framing == "image" else "",
+            )
+        if self.framing == "image" and squares:
+            outside = known <= 0
+            squares[0].of(outside)[:] = False
+            if outside.any():
+                self.say_once(
+                    logging.WARNING,
+                    "The hole of %s reaches beyond the middle square, the only part that the network is shown, and is "
+                    "filled with that square's border there; --framing=hole looks around the holes.",
+                    item.key,
+                )
+        return example._replace(squares=squares, crops=(np.where(given > 0, images.to_uint8(pictures), GRAY), given))
+
+    def masked(self, item: Input, original: np.ndarray, known: np.ndarray) -> Example:
         """The example of which `known` is given."""
         share = masks.hole_share(known)
         if self.mask not in masks.NAMES and share > 0.9:
@@ -144,7 +218,7 @@ class Masks:
                 100 * share,
                 *(("hole", "drop --invert_mask") if self.invert else ("known", "pass --invert_mask")),
             )
-        return Example(item, original, np.where(known > 0, given, GRAY), known)
+        return Example(item, original, np.where(known > 0, original, GRAY), known)
 
     def say_once(self, level: int, message: str, *values) -> None:
         if message not in self.said:
@@ -163,11 +237,25 @@ class Masks:
         return self.folder[stem]
 
 
-def reduced(known: np.ndarray, size: int, crop: int = 0) -> np.ndarray:
+def scaled(blend: Callable, scale: float) -> Callable:
+    """The blend for pictures enlarged by `scale`: the widths among its settings grow with them."""
+    width = inspect.signature(blend).parameters.get("width")
+    return functools.partial(blend, width=scale * width.default) if width else blend
+
+
+def coloured(picture: np.ndarray, channels: int) -> np.ndarray:
+    """The picture in gray or RGB, as `images.fit` makes it."""
+    if picture.shape[2] == channels:
+        return picture
+    levels = Image.fromarray(picture[..., 0] if channels == 3 else picture)
+    return np.asarray(levels.convert("RGB" if channels == 3 else "L")).reshape(*picture.shape[:2], channels)
+
+
+def reduced(known: np.ndarray, size: int) -> np.ndarray:
     """`known` `[H, W, 1]` as `images.fit` resizes an image: a pixel is known only if nothing hidden went into it."""
     # At random values, for the filter's weights can add up to 0.
     hidden = (1 - known) * np.random.default_rng(0).uniform(1, 2, known.shape)
-    mixed = images.resize(images.centre(hidden, crop), size)
+    mixed = images.resize(images.centre(hidden), size)
     return (np.abs(mixed) < 1e-6).astype(np.float32)
 
 
@@ -186,4 +274,8 @@ def size_of(picture: np.ndarray) -> str:
 
 def described(picture: np.ndarray) -> str:
     """Size and colours."""
-    return f"{size_of(picture)} {'gray' if picture.shape[2] == 1 else 'RGB'}"
+    return f"{size_of(picture)} {colours(picture)}"
+
+
+def colours(picture: np.ndarray) -> str:
+    return "gray" if picture.shape[2] == 1 else "RGB"

@@ -2,12 +2,14 @@
 
 import base64
 import dataclasses
+import itertools
 import json
 import math
 import shutil
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from tf_inpaint import images, outputs
 from tf_inpaint.config import CompleteConfig
@@ -19,6 +21,10 @@ FREE = {"images", "count", "out_dir", "overwrite", "details", "shard"}
 """Settings that may change when a job is continued: none of them changes an image's completion."""
 PICTURES = ("original", "masked", "generated", "completed")
 """The columns of `sheet.png`."""
+CELL = 256
+"""Pixels of a side of its cells, where images are done in place."""
+BAND = 1 << 20
+"""Pixels whose scores are computed at a time."""
 
 
 class Job:
@@ -30,7 +36,7 @@ class Job:
         step: of the networks; likewise.
 
     Attributes:
-        done: the lines of the images that are complete, and their z, by file.
+        done: the lines of the images that are complete, and their z, one a square, by file.
 
     Raises:
         ValueError: the folder holds something else, or cannot be written.
@@ -54,11 +60,14 @@ class Job:
     def resume(self) -> None:
         if self.lines.exists():
             with np.load(self.latents) as latents:
-                z = dict(zip(latents["files"].tolist(), latents["z"], strict=True))
+                pairs = list(zip(latents["files"].tolist(), latents["z"], strict=True))
             for line in map(json.loads, self.lines.read_text().splitlines()):
-                self.done[line["file"]] = line | {"z": z[line["file"]]}
+                self.done[line["file"]] = line | {"z": []}
+            for file, z in pairs:
+                self.done[file]["z"].append(z)
         for line in outputs.recover(self.journal):
-            self.done[line["file"]] = line | {"z": np.frombuffer(base64.b64decode(line["z"]), np.float32)}
+            z = [np.frombuffer(base64.b64decode(one), np.float32) for one in line["z"]]
+            self.done[line["file"]] = line | {"z": z}
 
     def named(self, items: list[Input]) -> list[Input]:
         """The items by names that go with what is done: it keeps its own, and no other image takes that."""
@@ -75,64 +84,131 @@ class Job:
             shutil.rmtree(self.out_dir / "details", ignore_errors=True)
         outputs.begin(self.out_dir, self.settings)
 
-    def write(self, example: Example, found, line: dict, detailed: bool) -> None:
-        """One image's files and its line in the journal, in this order: what is in the journal is there."""
-        from tf_inpaint.inpainting.solve import Reason  # which imports TensorFlow
+    def write(self, example: Example, found, completion: np.ndarray, line: dict, detailed: bool) -> None:
+        """One image's files and its line in the journal, in this order: what is in the journal is there.
 
-        item = example.input
+        Args:
+            found: `Completions` of the example's rows.
+            completion: `[H, W, C]` in [-1, 1].
+        """
+        from tf_inpaint.inpainting import blending  # which imports TensorFlow
+
+        item, in_place = example.input, example.squares is not None
         if detailed:
             folder = self.out_dir / "details" / item.stem
             folder.mkdir(parents=True, exist_ok=True)
-            pasted = np.where(example.known > 0, example.masked, images.to_uint8(found.generated))
+            generated = images.to_uint8(found.generated[0]) if len(found.z) else example.masked
+            if in_place:
+                pasted = example.filled(found.generated, blending.paste)
+            else:
+                pasted = np.where(example.known > 0, example.masked, generated)
             images.write(folder / "original.png", example.original)
             images.write(folder / "masked.png", example.masked)
-            images.write(folder / "generated.png", found.generated)
+            images.write(folder / "generated.png", generated)
             images.write(folder / "pasted.png", pasted)
-        images.write(self.out_dir / f"{item.stem}.png", found.images)
+        images.write(self.out_dir / f"{item.stem}.png", completion)
         line = {
             "file": item.file,
             "completion": f"{item.stem}.png",
             **line,
-            "energy": float(found.energy),
-            "contextual": float(found.contextual),
-            "perceptual": float(found.perceptual),
-            "steps": int(found.steps),
-            "reason": Reason(found.reason).name.lower(),
+            **totals(found),
+            **({"squares": len(example.squares)} if in_place else {}),
             "seed": self.config.seed,
             "block_size": self.config.block_size,
-            **scores(found.images, images.to_float(example.original), 1 - example.known),
+            **scores(completion, example.original, example.known),
         }
-        z = base64.b64encode(found.z.tobytes()).decode()
+        z = [base64.b64encode(one.tobytes()).decode() for one in found.z]
         with self.journal.open("a") as file:
             file.write(json.dumps(line | {"z": z}) + "\n")
-        self.done[item.file] = line | {"z": found.z}
+        self.done[item.file] = line | {"z": list(found.z)}
 
     def finish(self, stems: list[str]) -> None:
         """The lines and latents of all that is done, and the sheet of the images called `stems`."""
+        pairs = [(file, z) for file, line in self.done.items() for z in line["z"]]
         with images.atomic(self.latents) as path:
-            np.savez(path, files=list(self.done), z=np.stack([line["z"] for line in self.done.values()]))
+            np.savez(path, files=[file for file, _ in pairs], z=np.array([z for _, z in pairs], np.float32))
         with images.atomic(self.lines) as path, path.open("w") as file:
             for line in self.done.values():
                 file.write(json.dumps({name: value for name, value in line.items() if name != "z"}) + "\n")
         self.journal.unlink(missing_ok=True)
-        rows = []
+        in_place = any("squares" in line for line in self.done.values())
+        cells = []
         for stem in stems:
             folder = self.out_dir / "details" / stem
             if folder.exists():
                 paths = [folder / f"{name}.png" for name in PICTURES[:3]] + [self.out_dir / f"{stem}.png"]
-                rows += [images.enlarge(images.read(path)[None]) for path in paths]
-        if rows:
-            images.write(self.sheet, images.grid(np.concatenate(rows), columns=len(PICTURES), captions=PICTURES))
+                pictures = map(images.read, paths)
+                cells += [cell(each, CELL) if in_place else images.enlarge(each[None])[0] for each in pictures]
+        if cells:
+            images.write(self.sheet, images.grid(np.stack(cells), columns=len(PICTURES), captions=PICTURES))
 
 
-def scores(completion: np.ndarray, original: np.ndarray, hole: np.ndarray) -> dict[str, float | None]:
-    """PSNR and SSIM of one `[H, W, C]` completion, over the hole and the whole image; None if none."""
-    pair = completion[None], original[None]
-    values = {
-        "hole_psnr": pairwise.psnr(*pair, hole[None]),
-        "psnr": pairwise.psnr(*pair),
-        "hole_ssim": pairwise.ssim(*pair, hole[None]),
-        "ssim": pairwise.ssim(*pair),
-    }
-    # JSON has no infinity, the PSNR of two equal images.
-    return {name: float(value[0]) if math.isfinite(value[0]) else None for name, value in values.items()}
+def totals(found) -> dict[str, float | int | str | None]:
+    """What the searches of one image's rows came to together: sums, and the longest of them."""
+    from tf_inpaint.inpainting.solve import Reason  # which imports TensorFlow
+
+    sums = {name: float(getattr(found, name).sum(dtype=np.float64)) for name in ("energy", "contextual", "perceptual")}
+    if not len(found.steps):
+        return sums | {"steps": 0, "reason": None}
+    longest = found.steps.argmax()
+    return sums | {"steps": int(found.steps[longest]), "reason": Reason(found.reason[longest]).name.lower()}
+
+
+def cell(picture: np.ndarray, side: int) -> np.ndarray:
+    """The whole picture in the middle of a white square: reduced, or its pixels repeated."""
+    height, width, channels = picture.shape
+    longest = max(height, width)
+    if longest > side:
+        size = [max(1, round(length * side / longest)) for length in (width, height)]
+        levels = Image.fromarray(picture[..., 0] if channels == 1 else picture)
+        picture = np.asarray(levels.resize(size, Image.Resampling.BICUBIC)).reshape(*size[::-1], channels)
+    else:
+        picture = picture.repeat(side // longest, axis=0).repeat(side // longest, axis=1)
+    margins = [((side - length) // 2, side - length - (side - length) // 2) for length in picture.shape[:2]]
+    return np.pad(picture, [*margins, (0, 0)], constant_values=255)
+
+
+def scores(completion: np.ndarray, original: np.ndarray, known: np.ndarray) -> dict[str, float | None]:
+    """PSNR and SSIM of one completion, over the hole and the whole image; None if none.
+
+    Band by band, for in float64 the terms of a large image's SSIM would fill the memory.
+
+    Args:
+        completion: `[H, W, C]` in [-1, 1].
+        original: `[H, W, C]` uint8.
+        known: `[H, W, 1]`.
+    """
+    height, width = known.shape[:2]
+    window = 2 * pairwise.RADIUS + 1
+    count = max(1, min(height * width // BAND, height // window))
+    edges = np.linspace(0, height, count + 1).astype(int)
+    sums, weights = np.zeros(4), np.zeros(4)
+    for first, last in itertools.pairwise(edges):
+        # With the rows that the windows of its own reach.
+        start, end = max(first - pairwise.RADIUS, 0), min(last + pairwise.RADIUS, height)
+        whole = np.zeros((end - start, width, 1), np.float32)
+        whole[first - start : last - start] = 1
+        hole = whole * (1 - known[start:end])
+        inner = whole.copy()
+        inner[: max(pairwise.RADIUS - start, 0)] = inner[max(height - pairwise.RADIUS - start, 0) :] = 0
+        inner[:, : pairwise.RADIUS] = inner[:, -pairwise.RADIUS :] = 0
+        pair = completion[start:end], images.to_float(original[start:end])
+        same = np.array_equal(*pair)  # as most of a large image is, and SSIM is dear
+        for place, part in enumerate((hole, whole, hole, inner)):
+            if not part.any():
+                continue
+            if place < 2:
+                value = 0 if same else 10 ** (-pairwise.psnr(*pair, part) / 10)
+            elif min(height, width) < window:
+                value = np.nan
+            else:
+                value = 1 if same else pairwise.ssim(*pair, part)
+            weight = part.sum(dtype=np.float64)
+            sums[place] += weight * value
+            weights[place] += weight
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = sums / weights
+        means[:2] = -10 * np.log10(means[:2])
+    # JSON has neither infinity, the PSNR of two equal images, nor NaN.
+    names = ("hole_psnr", "psnr", "hole_ssim", "ssim")
+    return {name: float(mean) if math.isfinite(mean) else None for name, mean in zip(names, means, strict=True)}

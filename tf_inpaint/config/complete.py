@@ -22,6 +22,11 @@ class CompleteConfig(SearchConfig):
     mask_scale: float | None = setting(
         None, "size of the hole: share of the side, or of the pixels; none: the mask's own", above=0, below=1
     )
+    framing: str = setting(
+        "image",
+        "what the network is shown of an image whose mask has its size: the middle square, or squares around the holes",
+        choices=("image", "hole"),
+    )
     details: int = setting(8, "images whose intermediate pictures are written too", minimum=0)
     seed: int = setting(0, "fixes the masks and the search", minimum=0, below=2**31)
     overwrite: bool = setting(False, "replace what is in out_dir")
