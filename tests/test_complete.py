@@ -741,3 +741,18 @@ def test_process_refuses_in_one_sentence(folder, tmp_path):
     assert last.startswith("tf_inpaint.complete: error: Image files are required; ")
     assert "Traceback" not in finished.stderr
     assert finished.stdout == "" and not (tmp_path / "out").exists()
+
+
+def test_several_answers_are_written_where_asked(folder, job, tmp_path):
+    settings = {"samples": 2, "estimate": "mean", "details": 1}
+    assert run(folder, tmp_path / "out", folder / "in/00.png", folder / "in/01.png", **settings) == 0
+    assert not (tmp_path / "out/details/01").exists()
+    parts = {path.stem: images.read(path) for path in (tmp_path / "out/details/00").iterdir()}
+    given = mask_of(0) > 0
+    first, second, uncertainty = (parts[name] for name in ("sample_0", "sample_1", "uncertainty"))
+    for picture_of in (first, second, parts["pasted"]):
+        np.testing.assert_array_equal(picture_of[given], picture(0)[given])
+    assert (first != second).any() and (uncertainty[given] == 0).all()
+    line = lines(tmp_path / "out")["00"]
+    assert line["uncertainty"] == pytest.approx(uncertainty[~given].mean() / 255, abs=0.01)
+    assert "uncertainty" not in next(iter(lines(job).values()))

@@ -91,7 +91,7 @@ def run(config: CompleteConfig) -> int:
                 completion = example.filled(mine.generated, inpainter.blend) if in_place else mine.images[0]
                 took = seconds * count + time.perf_counter() - started
                 line = {"mask": masks.named(example.input.key), "seconds": took}
-                job.write(example, mine, completion, line, example.input.file in detailed)
+                job.write(example, mine, completion, line, example.input.file in detailed, inpainter.blend)
             bar.update(before + len(block) - bar.n)
             if film:
                 images.animate(job.film, film.frames, seconds_per_frame=0.1)

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +85,13 @@ class Job:
             shutil.rmtree(self.out_dir / "details", ignore_errors=True)
         outputs.begin(self.out_dir, self.settings)
 
-    def write(self, example: Example, found, completion: np.ndarray, line: dict, detailed: bool) -> None:
+    def write(self, example: Example, found, completion: np.ndarray, line: dict, detailed: bool, blend) -> None:
         """One image's files and its line in the journal, in this order: what is in the journal is there.
 
         Args:
             found: `Completions` of the example's rows.
             completion: `[H, W, C]` in [-1, 1].
+            blend: of the job.
         """
         from tf_inpaint.inpainting import blending  # which imports TensorFlow
 
@@ -106,6 +108,8 @@ class Job:
             images.write(folder / "masked.png", example.masked)
             images.write(folder / "generated.png", generated)
             images.write(folder / "pasted.png", pasted)
+            for name, picture in answers(example, found, blend):
+                images.write(folder / f"{name}.png", picture)
         images.write(self.out_dir / f"{item.stem}.png", completion)
         line = {
             "file": item.file,
@@ -113,6 +117,7 @@ class Job:
             **line,
             **totals(found),
             **({"squares": len(example.squares)} if in_place else {}),
+            **({"uncertainty": doubt(example, found)} if self.config.samples else {}),
             "seed": self.config.seed,
             "block_size": self.config.block_size,
             **scores(completion, example.original, example.known),
@@ -141,6 +146,25 @@ class Job:
                 cells += [cell(each, CELL) if in_place else images.enlarge(each[None])[0] for each in pictures]
         if cells:
             images.write(self.sheet, images.grid(np.stack(cells), columns=len(PICTURES), captions=PICTURES))
+
+
+def answers(example: Example, found, blend) -> Iterator[tuple[str, np.ndarray]]:
+    """The pictures of several answers to one image, by name: each of them, and how far they differ.
+
+    In `uncertainty` black is a standard deviation of 0, and white one of half the range from black to white.
+    """
+    if not len(found.z) or not found.samples.shape[1]:
+        return
+    for number in range(found.samples.shape[1]):
+        sample = found.samples[:, number]
+        yield f"sample_{number}", sample[0] if example.squares is None else example.filled(sample, blend)
+    yield "uncertainty", 2 * np.minimum(found.uncertainty[0], 1) - 1
+
+
+def doubt(example: Example, found) -> float | None:
+    """The mean of the uncertainty over the hole, in units of the images, of range 2."""
+    hidden = example.rows[1] == 0
+    return float(found.uncertainty[hidden].mean()) if len(found.z) and hidden.any() else None
 
 
 def totals(found) -> dict[str, float | int | str | None]:
