@@ -753,6 +753,9 @@ def test_several_answers_are_written_where_asked(folder, job, tmp_path):
     for picture_of in (first, second, parts["pasted"]):
         np.testing.assert_array_equal(picture_of[given], picture(0)[given])
     assert (first != second).any() and (uncertainty[given] == 0).all()
+    sheet, side = images.read(tmp_path / "out/sheet.png"), 4 * SIZE
+    assert sheet.shape[1] == 7 * (side + 2) - 2
+    np.testing.assert_array_equal(sheet[18:, -side:], images.enlarge(uncertainty[None])[0])
     line = lines(tmp_path / "out")["00"]
     assert line["uncertainty"] == pytest.approx(uncertainty[~given].mean() / 255, abs=0.01)
     assert "uncertainty" not in next(iter(lines(job).values()))

@@ -21,7 +21,9 @@ from tf_inpaint.metrics import pairwise
 FREE = {"images", "count", "out_dir", "overwrite", "details", "shard"}
 """Settings that may change when a job is continued: none of them changes an image's completion."""
 PICTURES = ("original", "masked", "generated", "completed")
-"""The columns of `sheet.png`."""
+"""The columns of `sheet.png`, before those of several answers."""
+SAMPLES = 4
+"""Answers in it."""
 CELL = 256
 """Pixels of a side of its cells, where images are done in place."""
 BAND = 1 << 20
@@ -137,15 +139,20 @@ class Job:
                 file.write(json.dumps({name: value for name, value in line.items() if name != "z"}) + "\n")
         self.journal.unlink(missing_ok=True)
         in_place = any("squares" in line for line in self.done.values())
+        shown = [*PICTURES, *(f"sample_{number}" for number in range(min(SAMPLES, self.config.samples)))]
+        shown += ["uncertainty"] * (self.config.samples > 0)
         cells = []
         for stem in stems:
             folder = self.out_dir / "details" / stem
             if folder.exists():
-                paths = [folder / f"{name}.png" for name in PICTURES[:3]] + [self.out_dir / f"{stem}.png"]
-                pictures = map(images.read, paths)
+                paths = [folder / f"{name}.png" for name in shown]
+                paths[PICTURES.index("completed")] = self.out_dir / f"{stem}.png"
+                white = np.full_like(images.read(paths[0]), 255)  # of an image that is all known
+                pictures = [images.read(path) if path.exists() else white for path in paths]
                 cells += [cell(each, CELL) if in_place else images.enlarge(each[None])[0] for each in pictures]
         if cells:
-            images.write(self.sheet, images.grid(np.stack(cells), columns=len(PICTURES), captions=PICTURES))
+            captions = [name.replace("_", " ") for name in shown]
+            images.write(self.sheet, images.grid(np.stack(cells), columns=len(shown), captions=captions))
 
 
 def answers(example: Example, found, blend) -> Iterator[tuple[str, np.ndarray]]:
@@ -158,7 +165,8 @@ def answers(example: Example, found, blend) -> Iterator[tuple[str, np.ndarray]]:
     for number in range(found.samples.shape[1]):
         sample = found.samples[:, number]
         yield f"sample_{number}", sample[0] if example.squares is None else example.filled(sample, blend)
-    yield "uncertainty", 2 * np.minimum(found.uncertainty[0], 1) - 1
+    levels = 2 * np.minimum(found.uncertainty[0], 1) - 1
+    yield "uncertainty", levels.repeat(example.original.shape[2], axis=2)
 
 
 def doubt(example: Example, found) -> float | None:
