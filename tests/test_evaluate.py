@@ -296,3 +296,14 @@ def test_searches_are_made_as_asked(folder):
     made = methods.new_method("best_paste", config(folder, "out"), {"run": run}, None)
     inpainter = made.complete.args[0]
     assert isinstance(inpainter, Inpainter) and made.cost == 3
+
+
+@pytest.mark.parametrize(
+    "labels", [{"y_train": np.zeros(30, int), "y_test": np.zeros(5, int)}, {"y_test": np.arange(5)}]
+)
+def test_labels_that_tell_nothing_are_left_out(folder, tmp_path, labels):
+    with np.load(folder / "data.npz") as data:
+        np.savez(tmp_path / "data.npz", x_train=data["x_train"], x_test=data["x_test"], **labels)
+    new_run(tmp_path / "run", dataset=f"npz:{tmp_path}/data.npz")
+    assert evaluate.run(config(tmp_path, tmp_path / "out", methods=("mean_color",), masks=("left",), measure=())) == 0
+    assert contents(tmp_path / "out")["summary"]["mean_color"]["left"]["label_agreement"] is None

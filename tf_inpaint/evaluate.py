@@ -67,16 +67,19 @@ def run(config: EvaluateConfig) -> int:
     if not examples:
         raise ValueError(f"At least one image that can be read is required; none of {config.count} can; {failures[0]}")
 
-    training = functools.cache(functools.partial(judges.training, trained))
     several = len(loaded) > 1
     names = [name for method in config.methods for name in (of_runs(method, loaded) if several else [method])]
-    methods = {name: new_method(name, config, loaded, lambda: training().images) for name in names}
     work = []
     for mask, name in ((mask, name) for mask in masks for name in names):
         mine = examples[: config.few] if name.partition("@")[0] in PUBLISHED else examples
         todo = [of[mask] for of in mine if (name, mask, of[mask].input.key) not in results.rows]
         step = max(1, CHUNK // config.block_size) * config.block_size
         work += [(name, mask, todo[first : first + step]) for first in range(0, len(todo), step)]
+    training = functools.cache(functools.partial(judges.training, trained))
+    methods = {
+        name: new_method(name, config, loaded, lambda: training().images)
+        for name in dict.fromkeys(name for name, _, _ in work)
+    }
     if work:
         results.begin()
     warm: set[str] = set()

@@ -68,7 +68,7 @@ def add_labels(results: Results, trained: TrainConfig, training: Callable[[], Tr
     """Whether a classifier of the training images still gives a completion, and the original, the true label."""
     todo = [group for group in groups(results) if any("label_agreement" not in row for row in group[2])]
     source = pictures(trained, "held_out")
-    if not todo or source.labels is None:
+    if not todo or any(each is None or len(np.unique(each)) < 2 for each in (source.labels, training().labels)):
         return
     labels = {source.name(index): label for index, label in enumerate(source.labels)}
     judge = classifier.train(*training())
