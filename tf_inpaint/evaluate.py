@@ -83,7 +83,8 @@ def run(config: EvaluateConfig) -> int:
     if work:
         results.begin()
     warm: set[str] = set()
-    with tqdm(total=sum(methods[name].cost * len(chunk) for name, _, chunk in work), bar_format=BAR) as bar:
+    total = sum(methods[name].cost * len(chunk) for name, _, chunk in work)
+    with tqdm(total=total, bar_format=BAR, smoothing=0) as bar:
         for name, mask, chunk in work:
             bar.set_description_str(f"{name}, {mask}")
             if name not in warm:
