@@ -278,7 +278,8 @@ def test_damaged_checkpoints_are_passed_over(finished, tmp_path, damage, caplog)
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Runs the command with flags: its exit code, and its lines on stderr."""
-    monkeypatch.setattr(launch, "_prepare", lambda: None)
+    for name in ("_log_plainly", "_import_tensorflow"):
+        monkeypatch.setattr(launch, name, lambda: None)
     # It would hold for all tests after this one.
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
 
