@@ -11,4 +11,13 @@ from tf_inpaint.config.search import SearchConfig
 from tf_inpaint.config.story import StoryConfig
 from tf_inpaint.config.train import TrainConfig
 
-__all__ = ["ClientConfig", "CompleteConfig", "EvaluateConfig", "GaussianConfig", "RingConfig", "SearchConfig", "StoryConfig", "TrainConfig"]
+__all__ = [
+    "ClientConfig",
+    "CompleteConfig",
+    "EvaluateConfig",
+    "GaussianConfig",
+    "RingConfig",
+    "SearchConfig",
+    "StoryConfig",
+    "TrainConfig",
+]
