@@ -24,7 +24,7 @@ from PIL import Image
 from tf_inpaint import images, outputs
 from tf_inpaint.config import ClientConfig
 from tf_inpaint.inpainting import masks
-from tf_inpaint.inputs import RESERVED, Input, files, untaken
+from tf_inpaint.inputs import Input, files, named
 from tf_inpaint.serving.pool import in_order
 from tf_inpaint.serving.signatures import Client, Completion, EncodedCompletion
 
@@ -119,13 +119,6 @@ def check_signature(client: Client, signature: str) -> None:
             f"--signature must be one that takes image_bytes, of {client.url} {', '.join(sorted(fitting)) or 'none'}; "
             f"received {signature!r}; choose one of these or another model."
         )
-
-
-def named(items: list[Input], done: dict[str, dict]) -> list[Input]:
-    """The items by names that go with what is done: it keeps its own, and no other image takes that."""
-    own = {file: line["completion"].removesuffix(".png") for file, line in done.items()}
-    taken = RESERVED | {stem.casefold() for stem in own.values()}
-    return [item._replace(stem=own.get(item.file) or untaken(item.stem, taken)) for item in items]
 
 
 def answers(batch: list[Input], known_of: KnownOf, client: Client, config: ClientConfig) -> Iterator[Answer]:

@@ -19,7 +19,7 @@ import numpy as np
 from tf_inpaint import images
 from tf_inpaint.config import CompleteConfig
 from tf_inpaint.examples import Example, Masks
-from tf_inpaint.inputs import Input, files, held_out, pictures
+from tf_inpaint.inputs import Input, files, held_out, named, pictures
 from tf_inpaint.jobs import Job
 
 BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
@@ -56,7 +56,7 @@ def run(config: CompleteConfig) -> int:
     run = runs.load(config.run_dir)
     job = Job(out_dir, config, run.step)
     shard, shards = map(int, config.shard.split("/"))
-    items = job.named(items)[shard::shards]
+    items = named(items, job.done)[shard::shards]
 
     todo = [item for item in items if item.file not in job.done]
     detailed = {item.file for item in items[: config.details]}

@@ -119,6 +119,17 @@ def stems(keys: Sequence[str]) -> list[str]:
     return result
 
 
+def named(items: list[Input], done: dict[str, dict]) -> list[Input]:
+    """The items by names that go with what is done: it keeps its own, and no other image takes that.
+
+    Args:
+        done: the lines of a job's results, by file; "completion" is what was written.
+    """
+    own = {file: line["completion"].removesuffix(".png") for file, line in done.items()}
+    taken = RESERVED | {stem.casefold() for stem in own.values()}
+    return [item._replace(stem=own.get(item.file) or untaken(item.stem, taken)) for item in items]
+
+
 def untaken(stem: str, taken: set[str]) -> str:
     """The stem, with a number behind it if it is among `taken`, to which it is added."""
     numbered = (f"{stem}_{number}" for number in count(2))

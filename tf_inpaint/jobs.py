@@ -15,7 +15,6 @@ from PIL import Image
 from tf_inpaint import images, outputs
 from tf_inpaint.config import CompleteConfig
 from tf_inpaint.examples import Example
-from tf_inpaint.inputs import RESERVED, Input, untaken
 from tf_inpaint.metrics import pairwise
 
 FREE = {"images", "count", "out_dir", "overwrite", "details", "shard"}
@@ -71,12 +70,6 @@ class Job:
         for line in outputs.recover(self.journal):
             z = [np.frombuffer(base64.b64decode(one), np.float32) for one in line["z"]]
             self.done[line["file"]] = line | {"z": z}
-
-    def named(self, items: list[Input]) -> list[Input]:
-        """The items by names that go with what is done: it keeps its own, and no other image takes that."""
-        own = {file: line["completion"].removesuffix(".png") for file, line in self.done.items()}
-        taken = RESERVED | {stem.casefold() for stem in own.values()}
-        return [item._replace(stem=own.get(item.file) or untaken(item.stem, taken)) for item in items]
 
     def begin(self) -> None:
         if (self.out_dir / "config.json").exists() and not self.config.overwrite:
