@@ -12,7 +12,7 @@ import pytest
 
 from tf_inpaint import __main__ as story
 from tf_inpaint import images
-from tf_inpaint.config import CompleteConfig, EvaluateConfig, StoryConfig, TrainConfig
+from tf_inpaint.config import CompleteConfig, EvaluateConfig, GaussianConfig, RingConfig, StoryConfig, TrainConfig
 from tf_inpaint.flags import parse
 from tf_inpaint.metrics import classifier
 
@@ -23,6 +23,8 @@ CONFIGS = {
     "tf_inpaint.train": TrainConfig,
     "tf_inpaint.complete": CompleteConfig,
     "tf_inpaint.evaluate": EvaluateConfig,
+    "tf_inpaint.lessons.gaussian": GaussianConfig,
+    "tf_inpaint.lessons.ring": RingConfig,
 }
 TEXTS = [README, *(path.read_text() for path in sorted((ROOT / "configs").glob("*.flags")))]
 COMMANDS = sorted(

@@ -6,8 +6,18 @@ Library functions never see a config: a command's `run` takes it apart into plai
 from tf_inpaint.config.client import ClientConfig
 from tf_inpaint.config.complete import CompleteConfig
 from tf_inpaint.config.evaluate import EvaluateConfig
+from tf_inpaint.config.lessons import GaussianConfig, RingConfig
 from tf_inpaint.config.search import SearchConfig
 from tf_inpaint.config.story import StoryConfig
 from tf_inpaint.config.train import TrainConfig
 
-__all__ = ["ClientConfig", "CompleteConfig", "EvaluateConfig", "SearchConfig", "StoryConfig", "TrainConfig"]
+__all__ = [
+    "ClientConfig",
+    "CompleteConfig",
+    "EvaluateConfig",
+    "GaussianConfig",
+    "RingConfig",
+    "SearchConfig",
+    "StoryConfig",
+    "TrainConfig",
+]
