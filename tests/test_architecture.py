@@ -26,6 +26,8 @@ LIBRARIES = {
     "outputs": {"images"},
     "memory": set(),
     "summary": set(),
+    "signatures": {"config", "gan", "inpainting", "runs", "search"},
+    "warm_up": set(),
     "methods": {"config", "inpainting", "runs", "search"},
     "results": {"examples", "images", "metrics", "outputs"},
     "judges": {"config", "images", "inputs", "metrics", "results", "summary"},

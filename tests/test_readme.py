@@ -12,7 +12,15 @@ import pytest
 
 from tf_inpaint import __main__ as story
 from tf_inpaint import images
-from tf_inpaint.config import CompleteConfig, EvaluateConfig, GaussianConfig, RingConfig, StoryConfig, TrainConfig
+from tf_inpaint.config import (
+    CompleteConfig,
+    EvaluateConfig,
+    ExportConfig,
+    GaussianConfig,
+    RingConfig,
+    StoryConfig,
+    TrainConfig,
+)
 from tf_inpaint.flags import parse
 from tf_inpaint.metrics import classifier
 
@@ -23,6 +31,7 @@ CONFIGS = {
     "tf_inpaint.train": TrainConfig,
     "tf_inpaint.complete": CompleteConfig,
     "tf_inpaint.evaluate": EvaluateConfig,
+    "tf_inpaint.export": ExportConfig,
     "tf_inpaint.lessons.gaussian": GaussianConfig,
     "tf_inpaint.lessons.ring": RingConfig,
 }

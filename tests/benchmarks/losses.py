@@ -41,6 +41,7 @@ RECIPES = {
     "feature_matching": {"feature_matching": 1.0},
     "linear": {"learning_rate_schedule": "linear"},
     "diffaugment": {"augment": AUGMENT},
+    "translation": {"augment": ("translation",)},
     "hinge_spectral_diffaugment": {"loss": "hinge", "discriminator_norm": "spectral", "augment": AUGMENT},
 }
 COUNT = 5000

@@ -172,13 +172,19 @@ def folded(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
                 scale, bias = tf.tile(scale, [repeats]), tf.tile(bias, [repeats])
                 kernel *= scale
         target.set_weights([kernel, bias] if target.use_bias else [kernel])
+    return frozen(result)
+
+
+def frozen(network: keras.Model) -> Callable[..., tf.Tensor]:
+    """The network for inference as a function of its inputs and of nothing else: its weights are constants."""
     parts = [
-        [variable.numpy() for variable in part] for part in (result.trainable_variables, result.non_trainable_variables)
+        [variable.numpy() for variable in part]
+        for part in (network.trainable_variables, network.non_trainable_variables)
     ]
 
-    def function(inputs):
+    def function(*inputs):
         constants = [[tf.constant(weight) for weight in part] for part in parts]
-        return result.stateless_call(*constants, inputs, training=False)[0]
+        return network.stateless_call(*constants, *inputs, training=False)[0]
 
     return function
 

@@ -5,14 +5,15 @@
     feather    the same near the known pixels, the picture as it is far from them
 
 All return known pixels bit-exact, never read a hidden pixel of `images`, and treat each image by itself. They
-are pure TensorFlow with a free batch dimension, so they can be exported; `poisson` and `feather` need H and W
-when the graph is built.
+are pure TensorFlow with free B, H and W, so they can be exported.
 """
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
+LEVELS = 13
+"""Of the multigrid where H and W are not known when the graph is built: enough for 4096 pixels a side."""
 DAMPING = 0.8
 """Of the Jacobi steps. The preconditioner stays positive definite up to 1; 0.8 damps what is rough the fastest."""
 
@@ -129,7 +130,7 @@ class Grid(NamedTuple):
         Two boxes are joined by two pairs of pixels but lie twice as far apart: half the sum. To a known pixel it is
         half a pixel further from a box's middle than from its pixel's: a mass m and a weight 2 in series.
         """
-        height, width = self.mass.shape[1:3]
+        height, width = _size(self.mass)
         across = _pad(self.across, 1, 0, height % 2)[:, :, 1::2]
         down = _pad(self.down, 2, 0, width % 2)[:, 1::2]
         return Grid(
@@ -144,7 +145,7 @@ def _cycle(grids: list[tuple[Grid, tf.Tensor]], residual: tf.Tensor) -> tf.Tenso
     (grid, inverse), *coarser = grids
     if not coarser:
         return inverse * residual
-    height, width = residual.shape[1:3]
+    height, width = _size(residual)
     field = DAMPING * inverse * residual
     correction = _cycle(coarser, _boxes(residual - grid.product(field)))
     # Each box's value for its four pixels.
@@ -161,7 +162,8 @@ def _bent(images, known, generated, screening, tolerance, max_iterations):
         hole[:, :, 1:] * hole[:, :, :-1], hole[:, 1:] * hole[:, :-1], hole * (_neighbours(1.0 - hole) + screening)
     )
     grids = [(grid, grid.inverse_diagonal())]
-    while max(grids[-1][1].shape[1:3]) > 1:
+    free = None in hole.shape[1:3]
+    while len(grids) < LEVELS if free else max(grids[-1][1].shape[1:3]) > 1:
         coarser = grids[-1][0].coarser()
         grids.append((coarser, coarser.inverse_diagonal()))
 
@@ -196,12 +198,18 @@ def _neighbours(field: tf.Tensor) -> tf.Tensor:
 
 def _boxes(field: tf.Tensor) -> tf.Tensor:
     """The sums over boxes of 2 x 2 pixels; beyond an odd border there is nothing."""
-    height, width = field.shape[1:3]
+    height, width = _size(field)
     return 4.0 * tf.nn.avg_pool2d(_pad(_pad(field, 1, 0, height % 2), 2, 0, width % 2), 2, 2, "VALID")
 
 
-def _pad(field: tf.Tensor, axis: int, before: int, after: int = 0) -> tf.Tensor:
-    margins = [[0, 0] for _ in range(4)]
+def _size(field: tf.Tensor) -> tuple[int, int] | tf.Tensor:
+    """H and W, as numbers where they are known."""
+    static = field.shape[1:3]
+    return tf.unstack(tf.shape(field)[1:3]) if None in static else tuple(static)
+
+
+def _pad(field: tf.Tensor, axis: int, before: int, after: int | tf.Tensor = 0) -> tf.Tensor:
+    margins: list = [[0, 0] for _ in range(4)]
     margins[axis] = [before, after]
     return tf.pad(field, margins)
 

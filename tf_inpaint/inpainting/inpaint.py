@@ -136,6 +136,13 @@ class Inpainter:
         lag = (self.energy.lagging, self.energy.tangent, prior_every) if lagging else (self.energy, None, 1)
         self.search = solve.Search(lag[0], solver, block_size, latent_size, stopping, keep, *lag[1:])
 
+    @property
+    def images_sampled_together(self) -> int:
+        """Of which the chains fill a block: a divisor of its size, so that one image need not wait for eight."""
+        sizes = range(1, self.block_size + 1)
+        fitting = [size for size in sizes if self.block_size % size == 0]
+        return max([size for size in fitting if size * self.sampling.samples <= self.block_size], default=1)
+
     @tf.function
     def start(self, images, known, weights, seeds):
         candidates = solve.draw(seeds, self.start_draws, self.latent_size)
@@ -224,7 +231,10 @@ class Inpainter:
         samples = np.empty([len(images), 0, *images.shape[1:]], np.float32)
         uncertainty = np.full(known.shape, np.nan, np.float32)
         if self.sampling:
-            drawn, samples, mean, uncertainty = (part.numpy() for part in self.several(*given))
+            size = self.images_sampled_together
+            groups = [slice(first, first + size) for first in range(0, count, size)]
+            found = [[part.numpy() for part in self.several(*(each[group] for each in given))] for group in groups]
+            drawn, samples, mean, uncertainty = (self.padded(np.concatenate(part)) for part in zip(*found, strict=True))
         if self.estimate == "best":
             z, steps, reason = self.lowest(count, *given, tell, every)
         else:

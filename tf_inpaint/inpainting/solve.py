@@ -249,3 +249,13 @@ class Search(tf.Module):
         energy_fn = lambda z, *memory: self.energy_fn(z, *memory, *conditions)  # noqa: E731
         settings = self.stopping, self.keep, self.refresh, self.refresh_every
         self.assign(search_loop(energy_fn, self.solver, self.state, steps, *settings))
+
+    def found_from(self, point: tf.Tensor, seeds: tf.Tensor, conditions, steps: int) -> tuple[tf.Tensor, ...]:
+        """What `found` gives after `steps` steps from `point`, without touching a variable: for served models."""
+        energy_fn = lambda z, *memory: self.energy_fn(z, *memory, *conditions)  # noqa: E731
+        # The first step refreshes it.
+        memory = tf.nest.map_structure(lambda variable: tf.zeros(variable.shape), self.rest[-1])
+        state = initial_state(self.solver, point, seeds, memory)
+        settings = self.stopping, self.keep, self.refresh, self.refresh_every
+        state = search_loop(energy_fn, self.solver, state, steps, *settings)
+        return state.best_point, state.best_energy, state.steps, reasons(state, self.stopping)

@@ -1,0 +1,341 @@
+"""The exporter and the signatures it writes, run as a SavedModel."""
+
+import io
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+from PIL import Image
+
+from tf_inpaint import export, images, runs
+from tf_inpaint.config import ExportConfig
+from tf_inpaint.inpainting import batch, blending, encoded, large, masks
+from tf_inpaint.search import new_inpainter
+
+SIDE = tiny.SIZE
+PRESETS = ("complete", "complete_fast", "complete_best")
+
+
+def settings(run_dir, folder):
+    quick = {"steps": 6, "samples": 2, "best_samples": 4, "start_draws": 4, "fast_steps": 2}
+    return ExportConfig(run_dir=run_dir, export_dir=str(folder), max_pixels=100_000, **quick)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    config = settings(tiny.new_run(folder / "run", encoder_steps=0), folder / "digits")
+    assert export.run(config) == 0
+    return config, folder / "digits"
+
+
+@pytest.fixture(scope="module")
+def signatures(exported):
+    loaded = tf.saved_model.load(str(exported[1] / "1"))
+    return lambda name, **inputs: {
+        key: value.numpy()
+        for key, value in loaded.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()}).items()
+    }
+
+
+def rows(count, first=0):
+    pictures = np.stack([tiny.picture(first + number) for number in range(count)])
+    known = np.stack([masks.make("strokes", SIDE, SIDE, (0, first + number)) for number in range(count)])
+    seeds = np.arange(first, first + count, dtype=np.int32) - 2
+    return {"images": images.to_float(pictures), "masks": known.astype(np.float32), "seeds": seeds}
+
+
+def png(levels):
+    file = io.BytesIO()
+    Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels).save(file, "PNG")
+    return file.getvalue()
+
+
+def part(inputs, which):
+    return {name: values[which] for name, values in inputs.items()}
+
+
+def test_version_is_complete_and_described(exported):
+    config, folder = exported
+    assert [path.name for path in folder.iterdir()] == ["1"]
+    about = json.loads((folder / "1" / "assets.extra" / "export.json").read_text())
+    assert about["export"]["steps"] == 6 and about["run"]["latent_size"] == 4
+    assert about["presets"]["complete_best"]["estimate"] == "mean" and about["presets"]["complete_fast"]["samples"] == 0
+    assert set(about["versions"]) == {"tf_inpaint", "tensorflow", "keras", "numpy"}
+
+
+def test_next_version_is_the_next_number_and_none_is_overwritten(tmp_path):
+    for name in ("1", "7", ".8abc", "notes"):
+        (tmp_path / name).mkdir()
+    assert export.version(tmp_path, None) == 8
+    assert export.version(tmp_path, 3) == 3
+    with pytest.raises(ValueError, match="7; leave it out for 8"):
+        export.version(tmp_path, 7)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="must be a folder"):
+        export.version(tmp_path / "file", None)
+
+
+def test_failed_export_leaves_nothing(exported, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    from tf_inpaint import signatures
+
+    monkeypatch.setattr(signatures, "save", fail)
+    monkeypatch.setattr(signatures, "Model", lambda *_: None)
+    config = settings(exported[0].run_dir, tmp_path / "digits")
+    with pytest.raises(OSError, match="disk full"):
+        export.run(config)
+    assert list((tmp_path / "digits").iterdir()) == []
+
+
+def test_warm_up_requests_are_of_every_signature_and_run(exported, signatures):
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    path = exported[1] / "1" / "assets.extra" / "tf_serving_warmup_requests"
+    names = set()
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log
+        inputs = {name: tf.make_ndarray(proto) for name, proto in log.request.inputs.items()}
+        name = log.request.model_spec.signature_name
+        assert log.request.model_spec.name == "digits"
+        assert all(len(values) == 1 for values in signatures(name, **inputs).values())
+        names.add(name)
+    assert names == {"generate", "discriminate", *PRESETS, *(f"{name}_encoded" for name in PRESETS)}
+
+
+@pytest.mark.parametrize("preset", ["complete", "complete_fast"])
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_served_equals_library(exported, signatures, preset, count):
+    config, _ = exported
+    inputs = rows(count)
+    search = config.presets(encoder=False)[preset]
+    seeds = np.stack([np.zeros(count, np.int64), inputs["seeds"].view(np.uint32)], axis=1)
+    wanted = new_inpainter(search, runs.load(config.run_dir)).complete(inputs["images"], inputs["masks"], seeds)
+    found = signatures(preset, **inputs)
+    np.testing.assert_allclose(found["images"], wanted.images, atol=1e-4)
+    np.testing.assert_allclose(found["energies"], wanted.energy, rtol=1e-4)
+    assert np.array_equal(found["steps"], wanted.steps)
+    assert not any(found["errors"])
+    assert np.array_equal(found["images"][inputs["masks"][..., 0] > 0], inputs["images"][inputs["masks"][..., 0] > 0])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_merged_rows_answer_as_alone(signatures, preset):
+    inputs = rows(11)
+    together = signatures(preset, **inputs)
+    for which in (slice(0, 1), slice(4, 9), slice(10, 11)):
+        alone = signatures(preset, **part(inputs, which))
+        for name, values in alone.items():
+            assert np.array_equal(values, together[name][which]), name
+
+
+def test_uncertainty_is_zero_where_known_and_minus_one_without_samples(signatures):
+    inputs = rows(2)
+    found = signatures("complete", **inputs)["uncertainties"]
+    assert np.all(found[inputs["masks"] > 0] == 0)
+    assert found[inputs["masks"] == 0].max() > 0
+    assert np.all(signatures("complete_fast", **inputs)["uncertainties"] == -1)
+
+
+def test_seed_fixes_an_answer(signatures):
+    inputs = rows(1)
+    first = signatures("complete", **inputs)["images"]
+    assert np.array_equal(first, signatures("complete", **inputs)["images"])
+    assert not np.array_equal(first, signatures("complete", **inputs | {"seeds": np.int32([77])})["images"])
+
+
+def test_what_is_hidden_is_not_read(signatures):
+    inputs = rows(3)
+    hidden = np.where(inputs["masks"] > 0, inputs["images"], np.float32(np.nan))
+    for preset in PRESETS:
+        found, wanted = signatures(preset, **inputs | {"images": hidden}), signatures(preset, **inputs)
+        for name, values in wanted.items():
+            assert np.array_equal(found[name], values), name
+
+
+def test_bad_rows_say_so_and_leave_the_others_alone(signatures):
+    inputs = rows(6)
+    wanted = signatures("complete_fast", **inputs)
+    inputs["images"][1] = np.nan
+    inputs["images"][2] *= 255
+    inputs["masks"][4] = 0.5
+    inputs["masks"][5] = np.nan
+    found = signatures("complete_fast", **inputs)
+    sentences = [text.decode() for text in found["errors"]]
+    assert [bool(text) for text in sentences] == [False, True, True, False, True, True]
+    assert "finite" in sentences[1] and "[-1, 1]" in sentences[2] and "masks must be 0" in sentences[4]
+    for row in (1, 2, 4, 5):
+        assert np.array_equal(found["images"][row], inputs["images"][row], equal_nan=True)
+    for row in (0, 3):
+        assert all(np.array_equal(found[name][row], values[row]) for name, values in wanted.items())
+
+
+def test_all_known_is_the_image_and_all_hole_a_sample(signatures):
+    inputs = rows(2)
+    inputs["masks"] = np.stack([np.ones_like(inputs["masks"][0]), np.zeros_like(inputs["masks"][0])])
+    found = signatures("complete", **inputs)
+    assert np.array_equal(found["images"][0], inputs["images"][0])
+    assert found["images"][1].std() > 0 and not np.any(found["images"][1] == inputs["images"][1])
+    assert not any(found["errors"])
+
+
+def test_generate_and_discriminate_are_the_networks(exported, signatures):
+    run = runs.load(exported[0].run_dir)
+    z = np.random.default_rng(0).uniform(-1, 1, [5, 4]).astype(np.float32)
+    pictures = signatures("generate", z=z)["images"]
+    np.testing.assert_allclose(pictures, run.generator(z), atol=1e-5)
+    found = signatures("discriminate", images=pictures)
+    np.testing.assert_allclose(found["logits"], run.discriminator(pictures), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found["probabilities"], 1 / (1 + np.exp(-found["logits"])), atol=1e-6)
+
+
+def test_encoded_answers_have_the_files_size_and_known_levels(signatures):
+    colour = np.random.default_rng(3).integers(0, 256, (37, 90, 3), dtype=np.uint8)
+    pictures = [tiny.picture(1), tiny.picture(2, 60), colour]
+    holes = []
+    for levels in pictures:
+        known = np.full((*levels.shape[:2], 1), 255, np.uint8)
+        known[5:15, 8:20] = 0
+        holes.append(known)
+    files = np.array([png(levels) for levels in pictures], object)
+    mask_files = np.array([png(hole) for hole in holes], object)
+    found = signatures(
+        "complete_fast_encoded",
+        image_bytes=list(files),
+        mask_bytes=list(mask_files),
+        seeds=np.arange(3, dtype=np.int32),
+    )
+    assert [text.decode() for text in found["errors"]] == ["", "", ""]
+    for levels, hole, file in zip(pictures, holes, found["image_bytes"], strict=True):
+        answer = images.read(io.BytesIO(file))
+        gray = np.asarray(Image.fromarray(levels.squeeze()).convert("L"))[..., None]
+        assert answer.shape == gray.shape
+        assert np.array_equal(answer[hole > 0], gray[hole > 0])
+        assert answer[5:15, 8:20].std() > 0 and not np.array_equal(answer[5:15, 8:20], gray[5:15, 8:20])
+
+
+def test_encoded_at_the_networks_size_is_complete(signatures):
+    inputs = rows(2)
+    levels = images.to_uint8(inputs["images"])
+    files = [png(one) for one in levels], [png(np.uint8(255 * one)) for one in inputs["masks"]]
+    found = signatures("complete_encoded", image_bytes=files[0], mask_bytes=files[1], seeds=inputs["seeds"])
+    wanted = images.to_uint8(signatures("complete", **inputs)["images"])
+    for file, picture in zip(found["image_bytes"], wanted, strict=True):
+        assert np.abs(images.read(io.BytesIO(file)).astype(int) - picture).max() <= 1
+
+
+def huge_png(side):
+    """A small file that decodes to `side` x `side` pixels."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    lines = zlib.compress(bytes((side // 8 + 1) * side), 9)
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return encoded.PNG + chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+
+
+def test_bad_files_say_so_and_leave_the_others_alone(signatures):
+    good, mask = png(tiny.picture(1)), png(np.eye(SIDE, dtype=np.uint8)[..., None] * 255)
+    jpeg = io.BytesIO()
+    Image.fromarray(tiny.picture(5).squeeze()).save(jpeg, "JPEG")
+    bad = [b"", b"GIF89a", good[:60], huge_png(20_000), jpeg.getvalue()[:300], encoded.PNG, b"\xff\xd8\xff"]
+    files = [good, *bad, good]
+    found = signatures(
+        "complete_fast_encoded",
+        image_bytes=files,
+        mask_bytes=[mask] * len(files),
+        seeds=np.zeros(len(files), np.int32),
+    )
+    sentences = [text.decode() for text in found["errors"]]
+    assert sentences[0] == sentences[-1] == ""
+    assert all(text.startswith("image_bytes must") for text in sentences[1:-1]), sentences
+    assert "20000 x 20000" in sentences[4]
+    assert list(found["image_bytes"][1:-1]) == bad
+    assert found["image_bytes"][0] == found["image_bytes"][-1] != good
+
+
+def test_bad_masks_say_so(signatures):
+    good = png(tiny.picture(1))
+    small = png(np.zeros((5, 6, 1), np.uint8))
+    found = signatures(
+        "complete_fast_encoded", image_bytes=[good] * 2, mask_bytes=[small, b"x"], seeds=np.zeros(2, np.int32)
+    )
+    sentences = [text.decode() for text in found["errors"]]
+    assert "the image has 28 x 28 and the mask 5 x 6" in sentences[0]
+    assert sentences[1].startswith("mask_bytes must be a PNG or JPEG")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P", "1"])
+def test_png_reads_as_pillow_does(mode):
+    random = np.random.default_rng(0).integers(0, 256, (9, 11, 4), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(random, "RGBA").convert(mode).save(file, "PNG")
+    levels, error = encoded.decoded(tf.constant(file.getvalue()), "image_bytes", 1000)
+    assert error == b""
+    wanted = images.read(io.BytesIO(file.getvalue()))
+    # Pillow rounds a blend over white in two steps.
+    assert np.abs(levels.numpy() - wanted).max() <= (1 if "A" in mode else 0)
+
+
+@pytest.mark.parametrize("quality", [60, 95])
+def test_jpeg_reads_as_pillow_does(quality):
+    file = io.BytesIO()
+    Image.fromarray(tiny.picture(0, 48, 3)).save(file, "JPEG", quality=quality)
+    levels, error = encoded.decoded(tf.constant(file.getvalue()), "image_bytes", 10_000)
+    assert error == b"" and np.array_equal(levels, images.read(io.BytesIO(file.getvalue())))
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (50, 80), (130, 61)])
+def test_framing_and_restoring_are_those_of_large_images(shape):
+    random = np.random.default_rng(2)
+    levels = random.integers(0, 256, (*shape, 3)).astype(np.int32)
+    known = np.ones((*shape, 1), np.float32)
+    known[4:20, 9:26] = 0
+    generated = random.uniform(-1, 1, (28, 28, 3)).astype(np.float32)
+    image = images.to_float(levels.astype(np.uint8))
+    chosen = large.squares(known, 28)
+    wanted, shown = large.crops(image, known, chosen, 28)
+    small, given = encoded.framed(tf.constant(levels), tf.constant(known), 28, 0)
+    assert np.array_equal(given, shown[0])
+    np.testing.assert_allclose(small, wanted[0], atol=1e-5)
+    whole = encoded.restored(tf.constant(levels), tf.constant(known), tf.constant(generated), 0, blending.poisson)
+    wanted = images.to_uint8(large.restore(image, known, chosen, generated[None]))
+    assert np.abs(whole.numpy() - wanted).max() <= 1
+    assert np.array_equal(whole.numpy()[known[..., 0] > 0], levels[known[..., 0] > 0])
+
+
+def test_restoring_without_a_hole_changes_nothing():
+    levels = tiny.picture(3, 40).astype(np.int32)
+    known = np.ones((40, 40, 1), np.float32)
+    whole = encoded.restored(tf.constant(levels), tf.constant(known), tf.zeros([28, 28, 1]), 0, blending.poisson)
+    assert np.array_equal(whole, levels)
+
+
+@pytest.mark.parametrize("blend", [blending.poisson, blending.feather])
+def test_blending_of_free_size_is_that_of_a_fixed_one(blend):
+    random = np.random.default_rng(1)
+    given, generated = random.uniform(-1, 1, (2, 2, 33, 21, 3)).astype(np.float32)
+    known = (random.random((2, 33, 21, 1)) > 0.5).astype(np.float32)
+    free = tf.function(blend, input_signature=[tf.TensorSpec([None, None, None, None], tf.float32)] * 3)
+    np.testing.assert_allclose(free(given, known, generated), blend(given, known, generated), atol=3e-3)
+
+
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_blocks_are_filled_up_and_cut_again(count):
+    seen = []
+
+    def function(block):
+        seen.append(block.shape[0])
+        return block * 2, tf.reduce_sum(block, axis=1)
+
+    values = np.arange(3.0 * count, dtype=np.float32).reshape(count, 3)
+    doubled, sums = batch.in_blocks(function, 4, [tf.constant(values)])
+    assert set(seen) == {4}
+    assert np.array_equal(doubled, 2 * values) and np.array_equal(sums, values.sum(1))

@@ -1,0 +1,213 @@
+"""The signatures of an exported model: what TensorFlow Serving runs, as functions of a batch of any size.
+
+    generate          z -> images
+    discriminate      images -> logits, probabilities
+    encode            images, masks -> z
+    complete          images, masks, seeds -> images, uncertainties, energies, steps, errors
+    complete_encoded  image_bytes, mask_bytes, seeds -> image_bytes, energies, errors
+
+and the last two for each preset. No variables and no Python: the weights are constants, and requests share nothing.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tf_inpaint.config import ExportConfig
+from tf_inpaint.gan.networks import frozen
+from tf_inpaint.inpainting import batch, encoded, masks
+from tf_inpaint.inpainting.inpaint import Inpainter
+from tf_inpaint.runs import Run
+from tf_inpaint.search import Networks, networks, new_inpainter
+
+
+class Model:
+    """A run's signatures.
+
+    Args:
+        run: its networks.
+        config: how it searches.
+    """
+
+    def __init__(self, run: Run, config: ExportConfig):
+        found = networks(run)
+        # Each is one function of the graph, so that its constants are in the file once.
+        self.generator = tf.function(found.generator)
+        self.discriminator = tf.function(found.discriminator)
+        self.encoder = tf.function(frozen(run.encoder)) if run.encoder else None
+        shared = Networks(self.generator, self.discriminator, self.encoder)
+        self.trained = run.config
+        self.max_pixels = config.max_pixels
+        self.presets = {
+            name: new_inpainter(preset, run, shared=shared)
+            for name, preset in config.presets(run.encoder is not None).items()
+        }
+        side, channels = self.trained.image_size, self.trained.channels
+        images = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
+        known = tf.TensorSpec([None, side, side, 1], tf.float32, "masks")
+        seeds = tf.TensorSpec([None], tf.int32, "seeds")
+        files = [tf.TensorSpec([None], tf.string, f"{name}_bytes") for name in ("image", "mask")]
+        z = tf.TensorSpec([None, self.trained.latent_size], tf.float32, "z")
+        self.functions: dict[str, tf.types.experimental.ConcreteFunction] = {}
+        self.add("generate", self.generate, z)
+        self.add("discriminate", self.discriminate, images)
+        if self.encoder:
+            self.add("encode", self.encode, images, known)
+        for name, inpainter in self.presets.items():
+            # One function too: the encoded form calls it.
+            complete = tf.function(functools.partial(batch.complete, inpainter), input_signature=[images, known, seeds])
+            self.add(name, functools.partial(self.complete, complete), images, known, seeds)
+            self.add(f"{name}_encoded", functools.partial(self.complete_encoded, complete, inpainter), *files, seeds)
+
+    def add(self, name: str, function: Callable[..., dict[str, tf.Tensor]], *specs: tf.TensorSpec) -> None:
+        """A signature; what is sent to it must have the specs' shapes, and one number of rows."""
+
+        def checked(**inputs):
+            with tf.control_dependencies(wrong_shapes(inputs, specs)):
+                inputs = {key: tf.identity(value) for key, value in inputs.items()}
+            for spec in specs:
+                inputs[spec.name].set_shape(spec.shape)
+            return function(*(inputs[spec.name] for spec in specs))
+
+        # Of unknown shape inside: a shape that is known when the graph is built is not looked at when it runs.
+        loose = tf.function(checked).get_concrete_function(
+            **{spec.name: tf.TensorSpec(None, spec.dtype, spec.name) for spec in specs}
+        )
+
+        def signature(**inputs):
+            return loose(**inputs)
+
+        self.functions[name] = tf.function(signature).get_concrete_function(**{spec.name: spec for spec in specs})
+
+    def generate(self, z):
+        return {"images": self.generator(z)}
+
+    def discriminate(self, images):
+        logits = self.discriminator(images)
+        return {"logits": logits, "probabilities": tf.sigmoid(logits)}
+
+    def encode(self, images, masks):
+        return {"z": self.encoder(tf.where(masks > 0, images, 0.0), masks)}
+
+    def complete(self, function, images, masks, seeds):
+        found = function(images, masks, seeds)
+        return {name: getattr(found, name) for name in ("images", "uncertainties", "energies", "steps", "errors")}
+
+    def complete_encoded(self, function, inpainter: Inpainter, image_bytes, mask_bytes, seeds):
+        side, channels, crop = self.trained.image_size, self.trained.channels, self.trained.crop
+        open_files = functools.partial(encoded.opened, channels=channels, most_pixels=self.max_pixels)
+
+        def read(files):
+            levels, known, error = open_files(*files)
+            return *encoded.framed(levels, known, side, crop), error
+
+        shapes = [tf.TensorSpec([side, side, size], tf.float32) for size in (channels, 1)]
+        images, known, errors = tf.map_fn(
+            read,
+            (image_bytes, mask_bytes),
+            parallel_iterations=1,
+            fn_output_signature=(*shapes, tf.TensorSpec([], tf.string)),
+        )
+        found = function(images, known, seeds)
+        errors = tf.where(errors == "", found.errors, errors)
+
+        def write(row):
+            image_file, mask_file, generated, error = row
+
+            def filled():
+                # Read again: a batch of large images would not fit into memory.
+                levels, known, _ = open_files(image_file, mask_file)
+                return encoded.encode(encoded.restored(levels, known, generated, crop, inpainter.blend))
+
+            return tf.cond(error == "", filled, lambda: image_file)
+
+        rows = image_bytes, mask_bytes, found.generated, errors
+        files = tf.map_fn(write, rows, parallel_iterations=1, fn_output_signature=tf.TensorSpec([], tf.string))
+        return {"image_bytes": files, "energies": tf.where(errors == "", found.energies, 0.0), "errors": errors}
+
+    def examples(self, rows: int) -> dict[str, dict[str, np.ndarray]]:
+        """Inputs for every signature: the generator's own pictures with a hole each."""
+        z = np.random.default_rng(0).uniform(-1, 1, [rows, self.trained.latent_size]).astype(np.float32)
+        images = self.generator(z).numpy()
+        side = self.trained.image_size
+        known = np.stack([masks.make("center", side, side, (0, row)) for row in range(rows)]).astype(np.float32)
+        seeds = np.arange(rows, dtype=np.int32)
+        levels = np.rint((images + 1) * 127.5).clip(0, 255).astype(np.uint8)
+        files = [tf.io.encode_png(one).numpy() for one in levels]
+        mask_files = [tf.io.encode_png(np.uint8(255 * one)).numpy() for one in known]
+        everything = {
+            "z": z,
+            "images": images,
+            "masks": known,
+            "seeds": seeds,
+            "image_bytes": np.array(files, object),
+            "mask_bytes": np.array(mask_files, object),
+        }
+        return {
+            name: {key: everything[key] for key in function.structured_input_signature[1]}
+            for name, function in self.functions.items()
+        }
+
+    def check(self, path: Path, rows: int, tolerance: float) -> None:
+        """Loads what was written, runs every signature and compares it with the library.
+
+        Args:
+            tolerance: mean difference, per entry. Known pixels must be equal.
+
+        Raises:
+            RuntimeError: they differ.
+        """
+        loaded = tf.saved_model.load(str(path)).signatures
+        for name, inputs in self.examples(rows).items():
+            found = {key: value.numpy() for key, value in loaded[name](**constants(inputs)).items()}
+            for key, wanted in self.expected(name, inputs).items():
+                if np.shape(found[key]) != np.shape(wanted) or not np.mean(np.abs(found[key] - wanted)) <= tolerance:
+                    raise RuntimeError(f"{name} gives other {key} than the library; the export is not kept.")
+            if any(found.get("errors", [])):
+                raise RuntimeError(f"{name} refuses a good row: {found['errors']}; the export is not kept.")
+            if name in self.presets and np.any((found["images"] != inputs["images"]) & (inputs["masks"] > 0)):
+                raise RuntimeError(f"{name} changes known pixels; the export is not kept.")
+
+    def expected(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What the library gives for these inputs: arrays that the signature's must be close to."""
+        if name in self.presets:
+            seeds = np.stack([np.zeros_like(inputs["seeds"]), inputs["seeds"]], axis=1)
+            found = self.presets[name].complete(inputs["images"], inputs["masks"], seeds)
+            return {"images": found.images, "steps": found.steps}
+        if name.endswith("_encoded"):
+            return {}
+        function = {"generate": self.generate, "discriminate": self.discriminate, "encode": self.encode}[name]
+        return {key: value.numpy() for key, value in function(**constants(inputs)).items()}
+
+
+def constants(inputs: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
+    return {key: tf.constant(list(values) if values.dtype == object else values) for key, values in inputs.items()}
+
+
+def wrong_shapes(inputs: Mapping[str, tf.Tensor], specs) -> list[tf.Operation]:
+    """What raises, naming the input, unless all have their shape and the same number of rows, at least one."""
+    checks = []
+    rows = tf.shape(inputs[specs[0].name])[:1]
+    for spec in specs:
+        shape = tf.shape(inputs[spec.name])
+        wanted = ", ".join("B" if size is None else str(size) for size in spec.shape)
+        sides = tf.constant(spec.shape[1:].as_list(), tf.int32)
+        rank = tf.size(shape) == len(spec.shape)
+        # Compared only where there is as much to compare.
+        fits = tf.cond(rank, lambda shape=shape, sides=sides: tf.reduce_all(shape[1:] == sides), lambda: False)
+        message = f"{spec.name} must have the shape [{wanted}]; received"
+        checks.append(tf.raw_ops.Assert(condition=fits, data=[message, shape]))
+        same = tf.cond(rank, lambda shape=shape: (shape[0] > 0) & tf.reduce_all(shape[:1] == rows), lambda: False)
+        message = f"{spec.name} must have a row for each of {specs[0].name}, and one at least; received the shape"
+        checks.append(tf.raw_ops.Assert(condition=same, data=[message, shape]))
+    return checks
+
+
+def save(model: Model, path: Path) -> None:
+    """Writes the SavedModel; `complete` is also what is served by default."""
+    tf.saved_model.save(
+        tf.Module(), str(path), signatures={"serving_default": model.functions["complete"], **model.functions}
+    )
