@@ -31,7 +31,7 @@ LIBRARIES = {
     "methods": {"config", "inpainting", "runs", "search"},
     "results": {"examples", "images", "metrics", "outputs"},
     "judges": {"config", "images", "inputs", "metrics", "results", "summary"},
-    "jobs": {"config", "examples", "images", "inpainting", "inputs", "metrics", "outputs"},
+    "jobs": {"config", "examples", "images", "inpainting", "inputs", "metrics", "outputs", "report"},
     "plots": {"images"},
     "report": {"images"},
     "serving": set(),

@@ -107,7 +107,7 @@ def contents(out_dir):
     return {
         str(path.relative_to(out_dir)): path.read_bytes()
         for path in paths
-        if path.name not in ("completions.jsonl", "config.json")
+        if path.name not in ("completions.jsonl", "config.json", "index.html")
     }
 
 
@@ -159,7 +159,7 @@ def refused(capsys):
 def test_every_file_is_there_and_no_other(job):
     stems = [f"{index:02}" for index in range(17)]
     names = {f"{stem}.png" for stem in stems}
-    names |= {"details", "sheet.png", "search.gif", "completions.jsonl", "latents.npz", "config.json"}
+    names |= {"details", "sheet.png", "search.gif", "completions.jsonl", "latents.npz", "config.json", "index.html"}
     assert {path.name for path in job.iterdir()} == names
     assert {path.name for path in (job / "details").iterdir()} == set(stems[:3])
     for stem in stems[:3]:

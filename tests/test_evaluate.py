@@ -119,6 +119,9 @@ def test_the_summary_is_of_the_rows(done):
     text = (done / "evaluation.md").read_text()
     assert text.count("## ") == 3 and "lpips" not in text.lower()
     assert f"{summary['best']['center']['hole_psnr']:.1f}" in text
+    page = (done / "index.html").read_text()
+    assert page.count("<h3>") == 3 and page.count("data:image/png;base64,") == 1
+    assert f"{summary['best']['center']['hole_psnr']:.1f}" in page
 
 
 def test_labels_are_those_of_the_pictures(done):

@@ -6,9 +6,11 @@ and compare that with simpler methods.
 A few minutes on two CPU cores; stopped and started again, it goes on.
 """
 
+import dataclasses
 import json
 from pathlib import Path
 
+from tf_inpaint import report
 from tf_inpaint.config import CompleteConfig, EvaluateConfig, StoryConfig, TrainConfig
 
 MASKS = ("center", "left", "random")
@@ -51,6 +53,7 @@ def run(config: StoryConfig) -> int:
         seed=config.seed,
     )
     code = evaluate.run(evaluation)
+    write_page(folder, config)
     print(
         f"""
 {table(folder / "evaluation" / "evaluation.json")}
@@ -59,6 +62,7 @@ are, as a set, from real digits (Frechet distance of random features). PSNR like
 is a blur, such as the conditional Gaussian's: far from every digit. Look at evaluation.png.
 
 Where to look:
+  {folder}/index.html          all of this on one page
   {folder}/samples/            what the generator draws, from noise to digits
   {folder}/training.gif        the same as a film
   {folder}/training.png        losses, accuracies, diversity and distances over training
@@ -70,6 +74,36 @@ and for each mask, {", ".join(MASKS)}, such as the first:
   {folder}/completions/{MASKS[0]}/search.gif    the search for z, step by step"""
     )
     return code
+
+
+def write_page(folder: Path, config: StoryConfig) -> None:
+    """index.html."""
+    samples = sorted((folder / "samples").glob("*.png"))[-1:]
+    curves = "Losses, how well D tells real from drawn, and diversity of the drawings, over the training steps."
+    training = [(folder / "training.png", curves), (folder / "training.gif", "The same drawings as training goes on.")]
+    training += [(path, "What the generator draws at the end.") for path in samples]
+    sheet = "Digits it never saw, a row each: the original, what the search was given, what it drew, the answer."
+    film = "The search, a digit a column: what it was given, what the network draws, the hole filled with that."
+    completions = {mask: folder / "completions" / mask for mask in MASKS}
+    pages = {f"Completions, mask {mask}": path / "index.html" for mask, path in completions.items()}
+    evaluation = folder / "evaluation" / "evaluation.md"
+    sections = [
+        report.section("Training", *(report.picture(path, caption, folder) for path, caption in training)),
+        *(
+            report.section(
+                f"Completions, mask {mask}",
+                report.picture(path / "sheet.png", sheet, folder),
+                report.picture(path / "search.gif", film, folder),
+            )
+            for mask, path in completions.items()
+        ),
+        report.section("Compared with simpler methods", report.markdown(evaluation.read_text(), "Numbers")),
+        report.section("More", report.links(pages | {"Evaluation": evaluation.with_name("index.html")}, folder)),
+        report.section("Settings", report.settings(dataclasses.asdict(config))),
+        report.section("Repeat it", report.repeat("tf_inpaint", config)),
+    ]
+    sentence = "A network that learnt to draw digits completes ones it has not seen, and is compared with other ways."
+    report.write(folder / "index.html", "Handwritten digits, learnt and completed", sentence, sections)
 
 
 def table(evaluation: Path) -> str:

@@ -4,8 +4,8 @@
     python -m tf_inpaint.evaluate --run_dir=runs/faces --masks=center,my/holes --methods=best,telea,my_module:my_method
     python -m tf_inpaint.evaluate --compare=runs/one,runs/other
 
-Writes evaluation.md, evaluation.json, evaluation.png and images/METHOD/MASK/. Killed and started again, it goes on
-where it stopped; later calls may add images, masks and methods. Exit code 1: some images could not be read.
+Writes index.html, evaluation.md, evaluation.json, evaluation.png and images/METHOD/MASK/. Killed and started again, it
+goes on where it stopped; later calls may add images, masks and methods. Exit code 1: some images could not be read.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_inpaint import images, memory
+from tf_inpaint import images, memory, report
 from tf_inpaint.config import EvaluateConfig, TrainConfig
 from tf_inpaint.config.evaluate import OURS, PUBLISHED
 from tf_inpaint.examples import Example, Masks
@@ -94,10 +94,24 @@ def run(config: EvaluateConfig) -> int:
             results.write(name, mask, chunk, answer.completions, answer.generated, cost)
             bar.update(methods[name].cost * len(chunk))
     judges.judge(results, trained, training, config.measure)
+    write_page(results.out_dir, config, settings)
     for reason in failures:
         log.error("Not evaluated: %s", reason)
     print(f"{results.out_dir}: look at evaluation.md and evaluation.png there")
     return 1 if failures else 0
+
+
+def write_page(folder: Path, config: EvaluateConfig, settings: Mapping) -> None:
+    """index.html."""
+    caption = "The first images under each mask: the original, what the methods were given, and what each made of it."
+    sections = [
+        report.section("Pictures", report.picture(folder / "evaluation.png", caption, folder)),
+        report.section("Numbers", report.markdown((folder / "evaluation.md").read_text(), "Numbers of each method")),
+        report.section("Settings", report.settings(settings)),
+        report.section("Repeat it", report.repeat("tf_inpaint.evaluate", config)),
+    ]
+    sentence = "Ways to fill a hole in an image, compared on images that none of them has seen."
+    report.write(folder / "index.html", "Evaluation of " + ", ".join(settings["runs"]), sentence, sections)
 
 
 def same_data(folders: Sequence[str], configs: Sequence[TrainConfig]) -> TrainConfig:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tf_inpaint import images, outputs
+from tf_inpaint import images, outputs, report
 from tf_inpaint.config import CompleteConfig
 from tf_inpaint.examples import Example
 from tf_inpaint.metrics import pairwise
@@ -23,6 +23,18 @@ PICTURES = ("original", "masked", "generated", "completed")
 """The columns of `sheet.png`, before those of several answers."""
 SAMPLES = 4
 """Answers in it."""
+COLUMNS = {
+    "hole_psnr": ("hole PSNR", 1),
+    "psnr": ("PSNR", 1),
+    "hole_ssim": ("hole SSIM", 3),
+    "ssim": ("SSIM", 3),
+    "contextual": ("contextual", 1),
+    "energy": ("energy", 1),
+    "uncertainty": ("uncertainty", 3),
+    "steps": ("steps", 0),
+    "seconds": ("seconds", 3),
+}
+"""Numbers of a line in index.html: title and decimals."""
 CELL = 256
 """Pixels of a side of its cells, where images are done in place."""
 BAND = 1 << 20
@@ -53,6 +65,7 @@ class Job:
         self.latents = out_dir / f"latents{part}.npz"
         self.sheet = out_dir / f"sheet{part}.png"
         self.film = out_dir / f"search{part}.gif"
+        self.page = out_dir / f"index{part}.html"
         self.journal = out_dir / f".journal{part}.jsonl"
         self.done: dict[str, dict] = {}
         outputs.check(out_dir, self.settings, FREE, config.overwrite)
@@ -75,7 +88,7 @@ class Job:
         if (self.out_dir / "config.json").exists() and not self.config.overwrite:
             return
         if self.config.overwrite and not self.done:
-            for path in (self.lines, self.latents, self.sheet, self.film, self.journal):
+            for path in (self.lines, self.latents, self.sheet, self.film, self.page, self.journal):
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.out_dir / "details", ignore_errors=True)
         outputs.begin(self.out_dir, self.settings)
@@ -123,7 +136,7 @@ class Job:
         self.done[item.file] = line | {"z": list(found.z)}
 
     def finish(self, stems: list[str]) -> None:
-        """The lines and latents of all that is done, and the sheet of the images called `stems`."""
+        """The lines and latents of all that is done, the sheet of the images called `stems`, and the page."""
         pairs = [(file, z) for file, line in self.done.items() for z in line["z"]]
         with images.atomic(self.latents) as path:
             np.savez(path, files=[file for file, _ in pairs], z=np.array([z for _, z in pairs], np.float32))
@@ -146,6 +159,31 @@ class Job:
         if cells:
             captions = [name.replace("_", " ") for name in shown]
             images.write(self.sheet, images.grid(np.stack(cells), columns=len(shown), captions=captions))
+        self.report()
+
+    def report(self) -> None:
+        """index.html."""
+        lines, settings = list(self.done.values()), dataclasses.asdict(self.config) | {"step": self.settings["step"]}
+        sheet = "A row an image. Original: the whole image. Masked: what the search was given. Generated: what the "
+        sheet += "network drew to match that. Completed: the answer, whose hole comes from the drawing."
+        if self.config.samples:
+            sheet += " Samples: other answers that fit. Uncertainty: where they differ, the more the whiter."
+        film = "The search, from its first guess to the answer; an image a column. Above: what it was given. Middle: "
+        film += "what the network draws. Below: the hole filled with that."
+        meaning = "PSNR (in decibels) and SSIM compare with the original, over the hole and over the whole image: the "
+        meaning += "higher, the nearer. Contextual: how far the drawing is from the given pixels."
+        sections = [
+            report.section(
+                "Pictures",
+                report.picture(self.sheet, sheet, self.out_dir),
+                report.picture(self.film, film, self.out_dir),
+            ),
+            report.section("Numbers", report.numbers(lines, COLUMNS, "Numbers of each image"), report.note(meaning)),
+            report.section("Settings", report.settings(settings)),
+            report.section("Repeat it", report.repeat("tf_inpaint.complete", self.config)),
+        ]
+        sentence = f"Holes filled with what the network of {self.config.run_dir} draws when it must match the rest."
+        report.write(self.page, f"Completed images: {len(lines)}", sentence, sections)
 
 
 def answers(example: Example, found, blend) -> Iterator[tuple[str, np.ndarray]]:
