@@ -1,5 +1,6 @@
 """The exporter and the signatures it writes, run as a SavedModel."""
 
+import dataclasses
 import io
 import json
 import struct
@@ -12,25 +13,11 @@ import tiny
 from PIL import Image
 
 from tf_inpaint import export, images, runs
-from tf_inpaint.config import ExportConfig
-from tf_inpaint.inpainting import batch, blending, encoded, large, masks
+from tf_inpaint.inpainting import batch, blending, encoded, large
 from tf_inpaint.search import new_inpainter
 
 SIDE = tiny.SIZE
 PRESETS = ("complete", "complete_fast", "complete_best")
-
-
-def settings(run_dir, folder):
-    quick = {"steps": 6, "samples": 2, "best_samples": 4, "start_draws": 4, "fast_steps": 2}
-    return ExportConfig(run_dir=run_dir, export_dir=str(folder), max_pixels=100_000, **quick)
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    config = settings(tiny.new_run(folder / "run", encoder_steps=0), folder / "digits")
-    assert export.run(config) == 0
-    return config, folder / "digits"
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +27,6 @@ def signatures(exported):
         key: value.numpy()
         for key, value in loaded.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()}).items()
     }
-
-
-def rows(count, first=0):
-    pictures = np.stack([tiny.picture(first + number) for number in range(count)])
-    known = np.stack([masks.make("strokes", SIDE, SIDE, (0, first + number)) for number in range(count)])
-    seeds = np.arange(first, first + count, dtype=np.int32) - 2
-    return {"images": images.to_float(pictures), "masks": known.astype(np.float32), "seeds": seeds}
-
-
-def png(levels):
-    file = io.BytesIO()
-    Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels).save(file, "PNG")
-    return file.getvalue()
 
 
 def part(inputs, which):
@@ -88,7 +62,7 @@ def test_failed_export_leaves_nothing(exported, tmp_path, monkeypatch):
 
     monkeypatch.setattr(signatures, "save", fail)
     monkeypatch.setattr(signatures, "Model", lambda *_: None)
-    config = settings(exported[0].run_dir, tmp_path / "digits")
+    config = dataclasses.replace(exported[0], export_dir=str(tmp_path / "digits"))
     with pytest.raises(OSError, match="disk full"):
         export.run(config)
     assert list((tmp_path / "digits").iterdir()) == []
@@ -113,7 +87,7 @@ def test_warm_up_requests_are_of_every_signature_and_run(exported, signatures):
 @pytest.mark.parametrize("count", [1, 3, 9])
 def test_served_equals_library(exported, signatures, preset, count):
     config, _ = exported
-    inputs = rows(count)
+    inputs = tiny.rows(count)
     search = config.presets(encoder=False)[preset]
     seeds = np.stack([np.zeros(count, np.int64), inputs["seeds"].view(np.uint32)], axis=1)
     wanted = new_inpainter(search, runs.load(config.run_dir)).complete(inputs["images"], inputs["masks"], seeds)
@@ -127,7 +101,7 @@ def test_served_equals_library(exported, signatures, preset, count):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_merged_rows_answer_as_alone(signatures, preset):
-    inputs = rows(11)
+    inputs = tiny.rows(11)
     together = signatures(preset, **inputs)
     for which in (slice(0, 1), slice(4, 9), slice(10, 11)):
         alone = signatures(preset, **part(inputs, which))
@@ -136,7 +110,7 @@ def test_merged_rows_answer_as_alone(signatures, preset):
 
 
 def test_uncertainty_is_zero_where_known_and_minus_one_without_samples(signatures):
-    inputs = rows(2)
+    inputs = tiny.rows(2)
     found = signatures("complete", **inputs)["uncertainties"]
     assert np.all(found[inputs["masks"] > 0] == 0)
     assert found[inputs["masks"] == 0].max() > 0
@@ -144,14 +118,14 @@ def test_uncertainty_is_zero_where_known_and_minus_one_without_samples(signature
 
 
 def test_seed_fixes_an_answer(signatures):
-    inputs = rows(1)
+    inputs = tiny.rows(1)
     first = signatures("complete", **inputs)["images"]
     assert np.array_equal(first, signatures("complete", **inputs)["images"])
     assert not np.array_equal(first, signatures("complete", **inputs | {"seeds": np.int32([77])})["images"])
 
 
 def test_what_is_hidden_is_not_read(signatures):
-    inputs = rows(3)
+    inputs = tiny.rows(3)
     hidden = np.where(inputs["masks"] > 0, inputs["images"], np.float32(np.nan))
     for preset in PRESETS:
         found, wanted = signatures(preset, **inputs | {"images": hidden}), signatures(preset, **inputs)
@@ -160,7 +134,7 @@ def test_what_is_hidden_is_not_read(signatures):
 
 
 def test_bad_rows_say_so_and_leave_the_others_alone(signatures):
-    inputs = rows(6)
+    inputs = tiny.rows(6)
     wanted = signatures("complete_fast", **inputs)
     inputs["images"][1] = np.nan
     inputs["images"][2] *= 255
@@ -177,7 +151,7 @@ def test_bad_rows_say_so_and_leave_the_others_alone(signatures):
 
 
 def test_all_known_is_the_image_and_all_hole_a_sample(signatures):
-    inputs = rows(2)
+    inputs = tiny.rows(2)
     inputs["masks"] = np.stack([np.ones_like(inputs["masks"][0]), np.zeros_like(inputs["masks"][0])])
     found = signatures("complete", **inputs)
     assert np.array_equal(found["images"][0], inputs["images"][0])
@@ -203,8 +177,8 @@ def test_encoded_answers_have_the_files_size_and_known_levels(signatures):
         known = np.full((*levels.shape[:2], 1), 255, np.uint8)
         known[5:15, 8:20] = 0
         holes.append(known)
-    files = np.array([png(levels) for levels in pictures], object)
-    mask_files = np.array([png(hole) for hole in holes], object)
+    files = np.array([tiny.png(levels) for levels in pictures], object)
+    mask_files = np.array([tiny.png(hole) for hole in holes], object)
     found = signatures(
         "complete_fast_encoded",
         image_bytes=list(files),
@@ -221,9 +195,9 @@ def test_encoded_answers_have_the_files_size_and_known_levels(signatures):
 
 
 def test_encoded_at_the_networks_size_is_complete(signatures):
-    inputs = rows(2)
+    inputs = tiny.rows(2)
     levels = images.to_uint8(inputs["images"])
-    files = [png(one) for one in levels], [png(np.uint8(255 * one)) for one in inputs["masks"]]
+    files = [tiny.png(one) for one in levels], [tiny.png(np.uint8(255 * one)) for one in inputs["masks"]]
     found = signatures("complete_encoded", image_bytes=files[0], mask_bytes=files[1], seeds=inputs["seeds"])
     wanted = images.to_uint8(signatures("complete", **inputs)["images"])
     for file, picture in zip(found["image_bytes"], wanted, strict=True):
@@ -242,7 +216,7 @@ def huge_png(side):
 
 
 def test_bad_files_say_so_and_leave_the_others_alone(signatures):
-    good, mask = png(tiny.picture(1)), png(np.eye(SIDE, dtype=np.uint8)[..., None] * 255)
+    good, mask = tiny.png(tiny.picture(1)), tiny.png(np.eye(SIDE, dtype=np.uint8)[..., None] * 255)
     jpeg = io.BytesIO()
     Image.fromarray(tiny.picture(5).squeeze()).save(jpeg, "JPEG")
     bad = [b"", b"GIF89a", good[:60], huge_png(20_000), jpeg.getvalue()[:300], encoded.PNG, b"\xff\xd8\xff"]
@@ -262,8 +236,8 @@ def test_bad_files_say_so_and_leave_the_others_alone(signatures):
 
 
 def test_bad_masks_say_so(signatures):
-    good = png(tiny.picture(1))
-    small = png(np.zeros((5, 6, 1), np.uint8))
+    good = tiny.png(tiny.picture(1))
+    small = tiny.png(np.zeros((5, 6, 1), np.uint8))
     found = signatures(
         "complete_fast_encoded", image_bytes=[good] * 2, mask_bytes=[small, b"x"], seeds=np.zeros(2, np.int32)
     )

@@ -1,9 +1,13 @@
 """A run and pictures so small that a command takes a second."""
 
-import numpy as np
+import io
 
-from tf_inpaint import runs
+import numpy as np
+from PIL import Image
+
+from tf_inpaint import images, runs
 from tf_inpaint.config import TrainConfig
+from tf_inpaint.inpainting import masks
 
 SIZE = 28
 
@@ -22,3 +26,17 @@ def new_run(folder, **settings):
 def picture(seed, side=SIZE, channels=1):
     coarse = np.random.default_rng(seed).integers(0, 256, (side // 4, side // 4, channels), dtype=np.uint8)
     return coarse.repeat(4, axis=0).repeat(4, axis=1)
+
+
+def rows(count, first=0):
+    """Inputs of the signature `complete`."""
+    pictures = np.stack([picture(first + number) for number in range(count)])
+    known = np.stack([masks.make("strokes", SIZE, SIZE, (0, first + number)) for number in range(count)])
+    seeds = np.arange(first, first + count, dtype=np.int32) - 2
+    return {"images": images.to_float(pictures), "masks": known.astype(np.float32), "seeds": seeds}
+
+
+def png(levels):
+    file = io.BytesIO()
+    Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels).save(file, "PNG")
+    return file.getvalue()

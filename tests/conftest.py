@@ -1,0 +1,18 @@
+"""A model exported once for all tests that ask it."""
+
+import pytest
+import tiny
+
+from tf_inpaint import export
+from tf_inpaint.config import ExportConfig
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """Its settings and the folder of its versions."""
+    folder = tmp_path_factory.mktemp("export")
+    run_dir, export_dir = tiny.new_run(folder / "run", encoder_steps=0), folder / "digits"
+    quick = {"steps": 6, "samples": 2, "best_samples": 4, "start_draws": 4, "fast_steps": 2}
+    config = ExportConfig(run_dir=run_dir, export_dir=str(export_dir), max_pixels=100_000, **quick)
+    assert export.run(config) == 0
+    return config, export_dir

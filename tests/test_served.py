@@ -1,0 +1,148 @@
+"""An exported model as TensorFlow Serving's C++ loader runs it, in a process without TensorFlow's Python."""
+
+import io
+
+import cpp_loader
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from tf_inpaint import images, runs
+from tf_inpaint.search import new_inpainter
+
+PRESETS = ("complete", "complete_fast", "complete_best")
+
+
+@pytest.fixture(scope="module")
+def model(exported):
+    with cpp_loader.process(exported[1] / "1") as model:
+        yield model
+
+
+def files(count, first=0):
+    """Inputs of `complete_encoded`, each of another size."""
+    pictures = [tiny.picture(first + number, 24 + 4 * ((first + number) % 5)) for number in range(count)]
+    holes = [np.full(picture.shape, 255, np.uint8) for picture in pictures]
+    for hole in holes:
+        hole[6:14, 5:15] = 0
+    return {
+        "image_bytes": [tiny.png(picture) for picture in pictures],
+        "mask_bytes": [tiny.png(hole) for hole in holes],
+        "seeds": np.arange(first, first + count, dtype=np.int32),
+    }
+
+
+def equal(found, wanted):
+    return all(np.array_equal(found[name], values) for name, values in wanted.items())
+
+
+def test_every_signature_is_there(model):
+    wanted = {"serving_default", "generate", "discriminate", *PRESETS, *(f"{name}_encoded" for name in PRESETS)}
+    assert set(model.signatures) == wanted
+    for inputs, outputs in model.signatures.values():
+        assert all(shape[0] == -1 for _, _, shape in [*inputs.values(), *outputs.values()])
+    assert set(model.signatures["complete"][1]) == {"images", "uncertainties", "energies", "steps", "errors"}
+
+
+@pytest.mark.parametrize("count", [1, 3, 17])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_complete_is_the_library(exported, model, preset, count):
+    config, _ = exported
+    inputs = tiny.rows(count)
+    search = config.presets(encoder=False)[preset]
+    seeds = np.stack([np.zeros(count, np.int64), inputs["seeds"].view(np.uint32)], axis=1)
+    wanted = new_inpainter(search, runs.load(config.run_dir)).complete(inputs["images"], inputs["masks"], seeds)
+    found = model.run(preset, inputs)
+    assert np.abs(found["images"] - wanted.images).mean() < 1e-3
+    assert np.array_equal(found["steps"], wanted.steps)
+    known = np.broadcast_to(inputs["masks"] > 0, inputs["images"].shape)
+    assert np.array_equal(found["images"][known], inputs["images"][known])
+
+
+@pytest.mark.parametrize("count", [1, 3, 17])
+def test_networks_are_the_librarys(exported, model, count):
+    run = runs.load(exported[0].run_dir)
+    z = np.random.default_rng(0).uniform(-1, 1, [count, 4]).astype(np.float32)
+    found = model.run("generate", {"z": z})["images"]
+    np.testing.assert_allclose(found, run.generator(z), atol=1e-5)
+    found = model.run("discriminate", {"images": found})
+    np.testing.assert_allclose(found["logits"], run.discriminator(run.generator(z)), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 3, 17])
+def test_encoded_answers_keep_what_is_known(model, count):
+    inputs = files(count)
+    found = model.run("complete_encoded", inputs)
+    assert found["errors"] == [b""] * count
+    for image, mask, answer in zip(inputs["image_bytes"], inputs["mask_bytes"], found["image_bytes"], strict=True):
+        image, mask, answer = (images.read(io.BytesIO(file)) for file in (image, mask, answer))
+        assert answer.shape == image.shape
+        assert np.array_equal(answer[mask > 0], image[mask > 0])
+        assert not np.array_equal(answer[mask == 0], image[mask == 0])
+
+
+def test_default_is_complete(model):
+    inputs = tiny.rows(2)
+    assert equal(model.run("serving_default", inputs), model.run("complete", inputs))
+
+
+def test_rows_of_different_callers_answer_as_alone(model):
+    callers = [tiny.rows(count, first) for count, first in ((1, 0), (4, 1), (2, 5), (9, 7))]
+    merged = {name: np.concatenate([inputs[name] for inputs in callers]) for name in callers[0]}
+    for preset in PRESETS:
+        together, row = model.run(preset, merged), 0
+        for inputs in callers:
+            alone, count = model.run(preset, inputs), len(inputs["seeds"])
+            assert equal({name: values[row : row + count] for name, values in together.items()}, alone), preset
+            row += count
+
+
+def test_many_requests_at_once_answer_as_alone(model):
+    kinds = [(name, tiny.rows(count, count)) for name in ("complete", "complete_fast") for count in (1, 3)]
+    kinds += [("complete_fast_encoded", files(2)), ("generate", {"z": np.zeros([5, 4], np.float32)})]
+    alone = [model.run(*kind) for kind in kinds]
+    order = np.random.default_rng(0).integers(0, len(kinds), 500)
+    for which, found in zip(order, model.run_many([kinds[which] for which in order], threads=16), strict=True):
+        assert not isinstance(found, Exception), found
+        assert equal(found, alone[which])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: {"images": rows["images"][0]}, "images must have the shape"),
+        (lambda rows: {"images": rows["images"][:, :20]}, "images must have the shape"),
+        (lambda rows: {"images": np.repeat(rows["images"], 3, axis=3)}, "images must have the shape"),
+        (lambda rows: {"masks": rows["masks"][..., 0]}, "masks must have the shape"),
+        (lambda rows: {"masks": rows["masks"][:1]}, "masks must have a row for each of images"),
+        (lambda rows: {"seeds": rows["seeds"][:, None]}, "seeds must have the shape"),
+        (lambda rows: {name: values[:0] for name, values in rows.items()}, "one at least"),
+        (lambda rows: {"images": rows["images"].astype(np.float64)}, "to be float but double"),
+    ],
+)
+def test_wrong_shapes_are_refused_and_the_next_request_is_answered(model, change, words):
+    inputs = tiny.rows(2)
+    with pytest.raises(ValueError, match=words):
+        model.run("complete_fast", inputs | change(inputs))
+    assert not any(model.run("complete_fast", inputs)["errors"])
+
+
+def test_bad_rows_fail_nobody_and_use_no_memory(model):
+    good, bad = files(2), files(1)
+    everything = {name: [*good[name], *([bad[name][0]] * 2)] for name in ("image_bytes", "mask_bytes")}
+    huge = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(huge, "PNG")
+    assert len(huge.getvalue()) < 100_000
+    everything["image_bytes"][2] = huge.getvalue()
+    everything["image_bytes"][3] = bad["image_bytes"][0][:70]
+    everything["seeds"] = np.int32([0, 1, 2, 3])
+    wanted = model.run("complete_fast_encoded", good)
+    model.run("complete_fast_encoded", everything)
+    before = model.memory()["peak"]
+    for _ in range(10):
+        found = model.run("complete_fast_encoded", everything)
+    assert model.memory()["peak"] - before < 50e6
+    assert equal({name: values[:2] for name, values in found.items()}, wanted)
+    assert b"20000 x 20000" in found["errors"][2] and b"damaged" in found["errors"][3]
+    assert found["image_bytes"][2:] == everything["image_bytes"][2:]
