@@ -16,7 +16,7 @@ def new_run(folder, **settings):
     """A run directory as training leaves it, with weights large enough for G(z) to depend on z."""
     config = TrainConfig(run_dir=str(folder), width=2, latent_size=4, **settings)
     gan = runs.new_gan(config)
-    for variable in [*gan.ema_generator.trainable_variables, *gan.discriminator.trainable_variables]:
+    for variable in [*gan.ema_generator.variables, *gan.discriminator.variables]:  # an average is not trainable
         if "kernel" in variable.name:
             variable.assign(15 * variable)
     runs.checkpoints(runs.create(config), gan.state, 1).save(checkpoint_number=1)
