@@ -26,7 +26,7 @@ LIBRARIES = {
     "outputs": {"images"},
     "memory": set(),
     "summary": set(),
-    "signatures": {"config", "gan", "inpainting", "runs", "search"},
+    "signatures": {"config", "inpainting", "runs", "search"},
     "warm_up": set(),
     "methods": {"config", "inpainting", "runs", "search"},
     "results": {"examples", "images", "metrics", "outputs"},

@@ -14,7 +14,6 @@ from PIL import Image
 
 from tf_inpaint import export, images, runs
 from tf_inpaint.inpainting import batch, blending, encoded, large
-from tf_inpaint.search import new_inpainter
 
 SIDE = tiny.SIZE
 PRESETS = ("complete", "complete_fast", "complete_best")
@@ -86,11 +85,8 @@ def test_warm_up_requests_are_of_every_signature_and_run(exported, signatures):
 @pytest.mark.parametrize("preset", ["complete", "complete_fast"])
 @pytest.mark.parametrize("count", [1, 3, 9])
 def test_served_equals_library(exported, signatures, preset, count):
-    config, _ = exported
     inputs = tiny.rows(count)
-    search = config.presets(encoder=False)[preset]
-    seeds = np.stack([np.zeros(count, np.int64), inputs["seeds"].view(np.uint32)], axis=1)
-    wanted = new_inpainter(search, runs.load(config.run_dir)).complete(inputs["images"], inputs["masks"], seeds)
+    wanted = tiny.completed(exported[0], preset, inputs)
     found = signatures(preset, **inputs)
     np.testing.assert_allclose(found["images"], wanted.images, atol=1e-4)
     np.testing.assert_allclose(found["energies"], wanted.energy, rtol=1e-4)
@@ -155,7 +151,7 @@ def test_all_known_is_the_image_and_all_hole_a_sample(signatures):
     inputs["masks"] = np.stack([np.ones_like(inputs["masks"][0]), np.zeros_like(inputs["masks"][0])])
     found = signatures("complete", **inputs)
     assert np.array_equal(found["images"][0], inputs["images"][0])
-    assert found["images"][1].std() > 0 and not np.any(found["images"][1] == inputs["images"][1])
+    assert found["images"][1].std() > 0.01 and not np.any(found["images"][1] == inputs["images"][1])
     assert not any(found["errors"])
 
 

@@ -9,7 +9,6 @@ import tiny
 from PIL import Image
 
 from tf_inpaint import images, runs
-from tf_inpaint.search import new_inpainter
 
 PRESETS = ("complete", "complete_fast", "complete_best")
 
@@ -48,11 +47,8 @@ def test_every_signature_is_there(model):
 @pytest.mark.parametrize("count", [1, 3, 17])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_complete_is_the_library(exported, model, preset, count):
-    config, _ = exported
     inputs = tiny.rows(count)
-    search = config.presets(encoder=False)[preset]
-    seeds = np.stack([np.zeros(count, np.int64), inputs["seeds"].view(np.uint32)], axis=1)
-    wanted = new_inpainter(search, runs.load(config.run_dir)).complete(inputs["images"], inputs["masks"], seeds)
+    wanted = tiny.completed(exported[0], preset, inputs)
     found = model.run(preset, inputs)
     assert np.abs(found["images"] - wanted.images).mean() < 1e-3
     assert np.array_equal(found["steps"], wanted.steps)

@@ -8,6 +8,7 @@ from PIL import Image
 from tf_inpaint import images, runs
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.inpainting import masks
+from tf_inpaint.search import new_inpainter
 
 SIZE = 28
 
@@ -34,6 +35,13 @@ def rows(count, first=0):
     known = np.stack([masks.make("strokes", SIZE, SIZE, (0, first + number)) for number in range(count)])
     seeds = np.arange(first, first + count, dtype=np.int32) - 2
     return {"images": images.to_float(pictures), "masks": known.astype(np.float32), "seeds": seeds}
+
+
+def completed(config, preset, inputs):
+    """What the library makes of such `rows`, by a preset of an export of a run without an encoder."""
+    seeds = inputs["seeds"].view(np.uint32).astype(np.int64)
+    inpainter = new_inpainter(config.presets(encoder=False)[preset], runs.load(config.run_dir))
+    return inpainter.complete(inputs["images"], inputs["masks"], np.stack([np.zeros_like(seeds), seeds], axis=1))
 
 
 def png(levels):

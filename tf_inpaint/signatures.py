@@ -17,7 +17,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.config import ExportConfig
-from tf_inpaint.gan.networks import frozen
 from tf_inpaint.inpainting import batch, encoded, masks
 from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.runs import Run
@@ -37,13 +36,13 @@ class Model:
         # Each is one function of the graph, so that its constants are in the file once.
         self.generator = tf.function(found.generator)
         self.discriminator = tf.function(found.discriminator)
-        self.encoder = tf.function(frozen(run.encoder)) if run.encoder else None
+        self.encoder = tf.function(found.encoder) if found.encoder else None
         shared = Networks(self.generator, self.discriminator, self.encoder)
         self.trained = run.config
         self.max_pixels = config.max_pixels
         self.presets = {
             name: new_inpainter(preset, run, shared=shared)
-            for name, preset in config.presets(run.encoder is not None).items()
+            for name, preset in config.presets(self.encoder is not None).items()
         }
         side, channels = self.trained.image_size, self.trained.channels
         images = tf.TensorSpec([None, side, side, channels], tf.float32, "images")

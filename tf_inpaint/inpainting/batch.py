@@ -1,7 +1,8 @@
 """Completions as one pure function of a batch of any size: what a served model runs.
 
-The answers are those of `Inpainter.complete`, bit for bit: rows are worked on in blocks of the same fixed size, with
-the same random numbers. Nothing is raised for what a row holds, for the rows of strangers may stand beside it.
+The answers are those of `Inpainter.complete`: rows are worked on in blocks of the same fixed size, with the same random
+numbers, and come out bit for bit alike whatever rows stand beside them. (A graph around the whole may round otherwise
+than its parts, and chains make other samples of a last bit.) Nothing is raised for what a row holds.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,15 +40,10 @@ def in_blocks(
     blocks = (count + size - 1) // size
     order = tf.minimum(tf.range(blocks * size), count - 1)
     shaped = [tf.reshape(tf.gather(each, order), [-1, size, *each.shape[1:]]) for each in rows]
-    outputs = tf.nest.map_structure(
-        lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype),
-        tf.function(lambda *blocks: tuple(function(*blocks)))
-        .get_concrete_function(*(tf.TensorSpec([size, *each.shape[1:]], each.dtype) for each in rows))
-        .structured_outputs,
-    )
-    found = tf.map_fn(
-        lambda blocks: tuple(function(*blocks)), tuple(shaped), parallel_iterations=1, fn_output_signature=outputs
-    )
+    specs = [tf.TensorSpec(each.shape[1:], each.dtype) for each in shaped]
+    traced = tf.function(lambda *block: tuple(function(*block))).get_concrete_function(*specs)
+    outputs = tf.nest.map_structure(tf.TensorSpec.from_tensor, traced.structured_outputs)
+    found = tf.map_fn(lambda block: traced(*block), tuple(shaped), parallel_iterations=1, fn_output_signature=outputs)
     return tuple(tf.reshape(part, [-1, *part.shape[2:]])[:count] for part in found)
 
 
