@@ -32,10 +32,11 @@ LIBRARIES = {
     "results": {"examples", "images", "metrics", "outputs"},
     "judges": {"config", "images", "inputs", "metrics", "results", "summary"},
     "jobs": {"config", "examples", "images", "inpainting", "inputs", "metrics", "outputs", "report"},
+    "explorations": {"config", "data", "images", "inputs", "lessons", "runs", "search"},
     "plots": {"images"},
     "report": {"images"},
     "serving": set(),
-    "lessons": {"config", "gan", "images", "launch"},
+    "lessons": {"config", "gan", "images", "launch", "outputs"},
 }
 COMMANDS = {"train", "complete", "evaluate", "export", "explore"}
 ALLOWED = {

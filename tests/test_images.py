@@ -286,6 +286,28 @@ def test_animate(tmp_path, channels):
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_animate_webp_is_lossless(tmp_path, channels):
+    frames = np.random.default_rng(0).integers(0, 256, (3, 8, 9, channels), dtype=np.uint8)
+    images.animate(tmp_path / "a.webp", frames, seconds_per_frame=0.125, rest=0)
+    with Image.open(tmp_path / "a.webp") as film:
+        assert film.format == "WEBP" and film.n_frames == 3 and film.info["loop"] == 0
+        for index, frame in enumerate(frames):
+            film.seek(index)
+            film.load()
+            assert film.info["duration"] == 125
+            np.testing.assert_array_equal(np.asarray(film.convert("RGB")), np.broadcast_to(frame, (8, 9, 3)))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.webp"]
+
+
+def test_words_are_black_on_white_in_the_middle():
+    picture = images.words("step 3", 24, 90, 3)
+    assert picture.shape == (24, 90, 3) and picture.dtype == np.uint8
+    rows, columns, _ = np.nonzero(picture < 128)
+    assert abs(columns.min() - (89 - columns.max())) <= 3 and abs(rows.min() - (23 - rows.max())) <= 5
+    assert (images.words("step 4", 24, 90, 3) != picture).any()
+
+
 def test_animate_without_frames(tmp_path):
     with pytest.raises(ValueError, match="at least one frame"):
         images.animate(tmp_path / "a.gif", [], seconds_per_frame=0.1)

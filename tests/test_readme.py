@@ -15,6 +15,7 @@ from tf_inpaint import images
 from tf_inpaint.config import (
     CompleteConfig,
     EvaluateConfig,
+    ExploreConfig,
     ExportConfig,
     GaussianConfig,
     RingConfig,
@@ -31,6 +32,7 @@ CONFIGS = {
     "tf_inpaint.train": TrainConfig,
     "tf_inpaint.complete": CompleteConfig,
     "tf_inpaint.evaluate": EvaluateConfig,
+    "tf_inpaint.explore": ExploreConfig,
     "tf_inpaint.export": ExportConfig,
     "tf_inpaint.lessons.gaussian": GaussianConfig,
     "tf_inpaint.lessons.ring": RingConfig,
@@ -42,7 +44,7 @@ COMMANDS = sorted(
 
 
 def test_readme_shows_every_command():
-    shown = {shlex.split(command)[2] for command in COMMANDS}
+    shown = {shlex.split(command, comments=True)[2] for command in COMMANDS}
     assert shown >= set(CONFIGS) - {"tf_inpaint"}
     assert "&& python -m tf_inpaint\n" in README
 
@@ -50,7 +52,7 @@ def test_readme_shows_every_command():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_understood(command, monkeypatch):
     monkeypatch.chdir(ROOT)
-    _, _, module, *arguments = shlex.split(command)
+    _, _, module, *arguments = shlex.split(command, comments=True)
     importlib.import_module(module)
     assert isinstance(parse(CONFIGS[module], arguments), CONFIGS[module])
 

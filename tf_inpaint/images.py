@@ -187,23 +187,35 @@ def write(path: str | os.PathLike, picture: np.ndarray) -> None:
         _image(picture).save(temporary, format="PNG")
 
 
-def animate(path: str | os.PathLike, frames: Sequence[np.ndarray], seconds_per_frame: float) -> None:
-    """Writes an animated GIF that loops for ever and rests two seconds on its last frame.
+def animate(path: str | os.PathLike, frames: Sequence[np.ndarray], seconds_per_frame: float, rest: float = 2.0) -> None:
+    """Writes an animation that loops for ever and rests on its last frame.
 
     Args:
-        path: where to; replaced if it exists.
+        path: where to; replaced if it exists. `.webp`: lossless WebP, with all colours; any other suffix: GIF.
         frames: at least one, each [H, W, 1 or 3], uint8, or float in [-1, 1].
         seconds_per_frame: GIF counts in hundredths.
+        rest: seconds that the last frame stays, if more than the others.
 
     Raises:
         ValueError: there are no frames.
     """
     if len(frames) == 0:
         raise ValueError("An animation needs at least one frame; received none; record some.")
-    durations = [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [2000]
-    first, rest = _image(frames[0]), (_image(frame) for frame in frames[1:])
+    durations = [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [round(1000 * max(rest, seconds_per_frame))]
+    first, *others = map(_image, frames)
+    settings: dict = {"format": "GIF"}
+    if Path(path).suffix.lower() == ".webp":
+        settings = {"format": "WEBP", "lossless": True, "method": 2}
     with atomic(path) as temporary:
-        first.save(temporary, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0)
+        first.save(temporary, save_all=True, append_images=others, duration=durations, loop=0, **settings)
+
+
+def words(text: str, height: int, width: int, channels: int) -> np.ndarray:
+    """A text as a picture, black on white, in the middle: uint8 [height, width, channels]."""
+    picture = Image.new("L", (width, height), 255)
+    place = (width // 2, height // 2)
+    ImageDraw.Draw(picture).text(place, text, fill=0, anchor="mm", font_size=13, align="center")
+    return np.repeat(np.asarray(picture)[..., None], channels, axis=2)
 
 
 def enlarge(pictures: np.ndarray, least: int = 96) -> np.ndarray:

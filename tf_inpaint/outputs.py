@@ -1,13 +1,44 @@
-"""An output folder: claimed by one job, with a journal from which a killed job goes on."""
+"""An output folder: claimed by one command, and for a job with a journal from which it goes on when killed."""
 
 import contextlib
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tf_inpaint import images
+
+
+def writable(out_dir: Path) -> None:
+    """Refuses a folder that cannot be written, or cannot be made.
+
+    Raises:
+        ValueError: that.
+    """
+    above = next(path for path in (out_dir, *out_dir.absolute().parents) if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise ValueError(f"--out_dir must be a folder that can be written; received {out_dir}; choose another.")
+
+
+def claim(out_dir: Path, names: Sequence[str], overwrite: bool) -> None:
+    """Refuses a folder that holds one of the files that are to be written there.
+
+    Args:
+        out_dir: may be there, with other files.
+        names: of the files.
+        overwrite: they may be replaced; nothing else is touched.
+
+    Raises:
+        ValueError: a file is there, or the folder cannot be written.
+    """
+    writable(out_dir)
+    there = [name for name in names if (out_dir / name).exists()]
+    if there and not overwrite:
+        raise ValueError(
+            f"--out_dir must not hold what is to be written; {out_dir} has {there[0]}; choose another, or pass "
+            "--overwrite."
+        )
 
 
 def check(out_dir: Path, settings: Mapping[str, Any], free: Collection[str], overwrite: bool) -> None:
@@ -22,9 +53,7 @@ def check(out_dir: Path, settings: Mapping[str, Any], free: Collection[str], ove
     Raises:
         ValueError: the folder holds something else, or cannot be written.
     """
-    above = next(path for path in (out_dir, *out_dir.absolute().parents) if path.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise ValueError(f"--out_dir must be a folder that can be written; received {out_dir}; choose another.")
+    writable(out_dir)
     if not out_dir.exists():
         return
     path = out_dir / "config.json"
@@ -51,8 +80,12 @@ def check(out_dir: Path, settings: Mapping[str, Any], free: Collection[str], ove
 def begin(out_dir: Path, settings: Mapping[str, Any]) -> None:
     """Makes the folder, with its `config.json`."""
     out_dir.mkdir(parents=True, exist_ok=True)
-    with images.atomic(out_dir / "config.json") as path:
-        path.write_text(json.dumps(settings, indent=2) + "\n")
+    write_json(out_dir / "config.json", settings)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    with images.atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def recover(journal: Path) -> list[dict]:

@@ -6,6 +6,7 @@ Library functions never see a config: a command's `run` takes it apart into plai
 from tf_inpaint.config.client import ClientConfig
 from tf_inpaint.config.complete import CompleteConfig
 from tf_inpaint.config.evaluate import EvaluateConfig
+from tf_inpaint.config.explore import ExploreConfig
 from tf_inpaint.config.export import ExportConfig
 from tf_inpaint.config.lessons import GaussianConfig, RingConfig
 from tf_inpaint.config.search import SearchConfig
@@ -16,6 +17,7 @@ __all__ = [
     "ClientConfig",
     "CompleteConfig",
     "EvaluateConfig",
+    "ExploreConfig",
     "ExportConfig",
     "GaussianConfig",
     "RingConfig",

@@ -1,26 +1,19 @@
 """A lesson's folder, its figures and its films. Matplotlib is imported where it is used."""
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from tf_inpaint import images
+from tf_inpaint import images, outputs
 
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#666666"
 """Of the data, the generator, the discriminator and small print; all eyes tell them apart (Okabe & Ito 2008)."""
 
 
 def claim(out_dir: str, names: Sequence[str], overwrite: bool) -> Path:
-    """The folder, made, before any time is spent on what is to be written there.
-
-    Args:
-        out_dir: path of it.
-        names: files that the lesson will write.
-        overwrite: they may be there already; nothing else is touched.
+    """The folder, made, before any time is spent on what is to be written there; as `outputs.claim`.
 
     Raises:
         ValueError: matplotlib is missing, the folder cannot be written, or a file is there.
@@ -28,14 +21,7 @@ def claim(out_dir: str, names: Sequence[str], overwrite: bool) -> Path:
     if importlib.util.find_spec("matplotlib") is None:
         raise ValueError("matplotlib is required; it is not installed; run pip install 'tf_inpaint[eval]'.")
     folder = Path(out_dir)
-    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise ValueError(f"--out_dir must be a folder that can be written; received {out_dir!r}; choose another.")
-    there = [name for name in names if (folder / name).exists()]
-    if there and not overwrite:
-        raise ValueError(
-            f"--out_dir must not hold a lesson; {out_dir} has {there[0]}; choose another, or pass --overwrite."
-        )
+    outputs.claim(folder, names, overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -59,9 +45,4 @@ def picture(figure) -> np.ndarray:
 def write(folder: Path, name: str, frames: Sequence[np.ndarray], seconds_per_frame: float) -> None:
     """Writes a film as `name.gif` and as `name.webp`, which is smaller and has all colours; both rest on the end."""
     images.animate(folder / f"{name}.gif", frames, seconds_per_frame)
-    durations = [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [2000]
-    first, *rest = map(Image.fromarray, frames)
-    with images.atomic(folder / f"{name}.webp") as path:
-        first.save(
-            path, format="WEBP", save_all=True, append_images=rest, duration=durations, loop=0, quality=80, method=2
-        )
+    images.animate(folder / f"{name}.webp", frames, seconds_per_frame)

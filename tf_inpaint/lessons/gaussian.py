@@ -12,12 +12,11 @@ Under a minute on two CPU cores. Writes to --out_dir:
 """
 
 import dataclasses
-import json
 import math
 
 import numpy as np
 
-from tf_inpaint import images
+from tf_inpaint import images, outputs
 from tf_inpaint.config import GaussianConfig
 from tf_inpaint.lessons import film
 from tf_inpaint.lessons.film import BLUE, GRAY, GREEN, ORANGE
@@ -68,8 +67,7 @@ def run(config: GaussianConfig) -> int:
     film.write(folder, "gaussian", frames, 0.12)
     images.write(folder / "gaussian.png", frames[-1])
     images.write(folder / "convergence.png", convergence(results))
-    with images.atomic(folder / "gaussian.json") as path:
-        path.write_text(json.dumps(results, indent=2) + "\n")
+    outputs.write_json(folder / "gaussian.json", results)
     print(table(results) + f"\n\nThe film: {folder / 'gaussian.gif'}; the numbers: {folder / 'gaussian.json'}")
     return 0
 

@@ -11,11 +11,10 @@ three times D's, so that G is trained too much and may send every z to one convi
 """
 
 import dataclasses
-import json
 
 import numpy as np
 
-from tf_inpaint import images
+from tf_inpaint import images, outputs
 from tf_inpaint.config import RingConfig
 from tf_inpaint.lessons import film
 from tf_inpaint.lessons.film import BLUE, GRAY, GREEN, ORANGE
@@ -56,8 +55,7 @@ def run(config: RingConfig) -> int:
     frames = [frame(index, made, history, config.deviation) for index in range(len(stops))]
     film.write(folder, "ring", frames, 0.15)
     images.write(folder / "ring.png", table(made, history, config.deviation))
-    with images.atomic(folder / "ring.json") as path:
-        path.write_text(json.dumps(results, indent=2) + "\n")
+    outputs.write_json(folder / "ring.json", results)
     for name, row in results["recipes"].items():
         print(f"{name:22}{row['modes']} of {MODES} modes, {row['good_share']:4.0%} good samples")
     print(f"\nThe table: {folder / 'ring.png'}; the film: {folder / 'ring.gif'}")
