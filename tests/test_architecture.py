@@ -35,6 +35,7 @@ LIBRARIES = {
     "explorations": {"config", "data", "images", "inputs", "lessons", "runs", "search"},
     "plots": {"images"},
     "report": {"images"},
+    "page": {"config", "examples", "images", "inpainting", "inputs", "runs", "search"},
     "serving": set(),
     "lessons": {"config", "gan", "images", "launch", "outputs"},
 }

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tf_inpaint.config import ClientConfig, CompleteConfig, EvaluateConfig, SearchConfig, StoryConfig, TrainConfig
+from tf_inpaint.config import (
+    ClientConfig,
+    CompleteConfig,
+    EvaluateConfig,
+    PaintConfig,
+    SearchConfig,
+    StoryConfig,
+    TrainConfig,
+)
 from tf_inpaint.config.train import AUGMENT, MEASURE
 from tf_inpaint.flags import (
     describe,
@@ -21,7 +29,7 @@ from tf_inpaint.flags import (
 )
 
 ROOT = Path(__file__).parent.parent
-CONFIG_CLASSES = [TrainConfig, CompleteConfig, EvaluateConfig, ClientConfig, StoryConfig]
+CONFIG_CLASSES = [TrainConfig, CompleteConfig, EvaluateConfig, PaintConfig, ClientConfig, StoryConfig]
 AWKWARD_TEXTS = ["", "a b", "-a", "--steps=3", "#c", "//d", "é=1", "'q\"", "~x", "none", "1,2", "\\n"]
 
 

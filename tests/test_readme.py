@@ -18,6 +18,7 @@ from tf_inpaint.config import (
     ExploreConfig,
     ExportConfig,
     GaussianConfig,
+    PaintConfig,
     RingConfig,
     StoryConfig,
     TrainConfig,
@@ -34,6 +35,7 @@ CONFIGS = {
     "tf_inpaint.evaluate": EvaluateConfig,
     "tf_inpaint.explore": ExploreConfig,
     "tf_inpaint.export": ExportConfig,
+    "tf_inpaint.paint": PaintConfig,
     "tf_inpaint.lessons.gaussian": GaussianConfig,
     "tf_inpaint.lessons.ring": RingConfig,
 }

@@ -9,6 +9,7 @@ from tf_inpaint.config.evaluate import EvaluateConfig
 from tf_inpaint.config.explore import ExploreConfig
 from tf_inpaint.config.export import ExportConfig
 from tf_inpaint.config.lessons import GaussianConfig, RingConfig
+from tf_inpaint.config.paint import PaintConfig
 from tf_inpaint.config.search import SearchConfig
 from tf_inpaint.config.story import StoryConfig
 from tf_inpaint.config.train import TrainConfig
@@ -20,6 +21,7 @@ __all__ = [
     "ExploreConfig",
     "ExportConfig",
     "GaussianConfig",
+    "PaintConfig",
     "RingConfig",
     "SearchConfig",
     "StoryConfig",
