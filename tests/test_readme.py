@@ -89,3 +89,6 @@ def test_story(tmp_path, capsys, monkeypatch):
     trained = {f"digits/{index}" for index in range(5000) if index % 10}
     assert len(shown) == 3 and not trained & set(shown)
     assert np.ptp(images.read(tmp_path / "story/completions/center/sheet.png")) > 0
+    # Told again, it does nothing again.
+    assert story.run(config) == 0
+    assert [path.name for path in (tmp_path / "story/export").iterdir()] == ["1"]

@@ -1,5 +1,5 @@
 """The whole story on 5,000 handwritten digits: train a generative adversarial network, complete digits it never saw,
-and compare that with simpler methods.
+compare that with simpler methods, and export it for TensorFlow Serving.
 
     python -m tf_inpaint
 
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from tf_inpaint import report
-from tf_inpaint.config import CompleteConfig, EvaluateConfig, StoryConfig, TrainConfig
+from tf_inpaint.config import CompleteConfig, EvaluateConfig, ExportConfig, StoryConfig, TrainConfig
 
 MASKS = ("center", "left", "random")
 METHODS = ("best", "mean", "nearest_pixel", "harmonic", "nearest_image", "conditional_gaussian")
@@ -19,9 +19,10 @@ METHODS = ("best", "mean", "nearest_pixel", "harmonic", "nearest_image", "condit
 
 
 def run(config: StoryConfig) -> int:
-    """Trains, completes and evaluates; returns the exit code of the first command that did not end well, or 0."""
-    from tf_inpaint import complete, evaluate, train
+    """Trains, completes, evaluates, exports; returns the exit code of the first command that did not end well, or 0."""
+    from tf_inpaint import complete, evaluate, export, train, warm_up
 
+    warm_up.require()
     folder = Path(config.run_dir)
     print(f"Training for {config.steps} steps on the embedded digits", flush=True)
     code = train.run(
@@ -53,7 +54,12 @@ def run(config: StoryConfig) -> int:
         seed=config.seed,
     )
     code = evaluate.run(evaluation)
+    if code:
+        return code
     write_page(folder, config)
+    if not is_exported(folder / "export", config.steps):
+        print("Exporting it for TensorFlow Serving", flush=True)
+        code = export.run(ExportConfig(run_dir=config.run_dir, export_dir=str(folder / "export")))
     print(
         f"""
 {table(folder / "evaluation" / "evaluation.json")}
@@ -68,6 +74,7 @@ Where to look:
   {folder}/training.png        losses, accuracies, diversity and distances over training
   {folder}/metrics.csv         the same as numbers
   {folder}/evaluation/         the comparison, as a table and as a picture
+  {folder}/export/             a SavedModel that completes digits inside TensorFlow Serving
 
 and for each mask, {", ".join(MASKS)}, such as the first:
   {folder}/completions/{MASKS[0]}/sheet.png     original | masked | generated | completed
@@ -104,6 +111,12 @@ def write_page(folder: Path, config: StoryConfig) -> None:
     ]
     sentence = "A network that learnt to draw digits completes ones it has not seen, and is compared with other ways."
     report.write(folder / "index.html", "Handwritten digits, learnt and completed", sentence, sections)
+
+
+def is_exported(folder: Path, step: int) -> bool:
+    """Whether one of the versions in a folder is of the run at this step."""
+    abouts = folder.glob("[0-9]*/assets.extra/export.json")
+    return any(json.loads(path.read_text())["run"]["step"] == step for path in abouts)
 
 
 def table(evaluation: Path) -> str:
