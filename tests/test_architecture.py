@@ -28,7 +28,7 @@ LIBRARIES = {
     "summary": set(),
     "signatures": {"config", "inpainting", "runs", "search"},
     "warm_up": set(),
-    "methods": {"config", "inpainting", "runs", "search"},
+    "methods": {"config", "inpainting", "search"},
     "results": {"examples", "images", "metrics", "outputs"},
     "judges": {"config", "images", "inputs", "metrics", "results", "summary"},
     "jobs": {"config", "examples", "images", "inpainting", "inputs", "metrics", "outputs", "report"},

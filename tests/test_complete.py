@@ -23,7 +23,6 @@ from tiny import SIZE, new_run, picture
 from tf_inpaint import complete, images, runs, search
 from tf_inpaint.config import CompleteConfig
 from tf_inpaint.flags import to_flags
-from tf_inpaint.gan.networks import folded
 from tf_inpaint.inpainting import curvature, masks, objective
 from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.launch import launch
@@ -43,7 +42,7 @@ def traced_once():
     """Jobs that search alike share an Inpainter, for tracing one takes longer than these searches."""
     original, made = search.new_inpainter, {}
 
-    def shared(settings, network, factor):
+    def shared(settings, networks, factor=None):
         names = {
             "run_dir",
             *inspect.signature(Inpainter).parameters,
@@ -52,9 +51,9 @@ def traced_once():
             "start",
             "samples",
         }
-        key = factor, network.config.loss, *((name, getattr(settings, name, None)) for name in sorted(names))
+        key = factor, networks.run.config.loss, *((name, getattr(settings, name, None)) for name in sorted(names))
         if key not in made:
-            made[key] = original(settings, network, factor)
+            made[key] = original(settings, networks, factor)
         return made[key]
 
     with pytest.MonkeyPatch.context() as patched:
@@ -338,31 +337,31 @@ def test_hidden_pixels_of_a_file_reach_no_output(folder, tmp_path):
 
 
 def test_settings_reach_the_search(folder):
-    network = runs.load(folder / "run")
+    networks = search.Networks(runs.load(folder / "run"))
     settings = {"steps": 7, "restarts": 3, "start_draws": 9, "block_size": 6}
     chosen = {"contextual": "weighted_l1", "prior": "non_saturating", "blend": "poisson"}
     chosen |= {"prior_weight": 0.5, "solver": "adam", "learning_rate": 0.5, "latent_constraint": "none"}
     made = config(folder, "out", **settings, **chosen)
-    inpainter = search.new_inpainter(made, network, 4)
+    inpainter = search.new_inpainter(made, networks, 4)
     assert {name: getattr(inpainter, name) for name in settings} == settings
     assert (inpainter.weighted, inpainter.factor, inpainter.latent_size) == (True, 4, 4)
     assert (inpainter.energy.prior, inpainter.energy.prior_weight) == (objective.non_saturating, 0.5)
-    assert inpainter.blend is not search.new_inpainter(config(folder, "out"), network, None).blend
+    assert inpainter.blend is not search.new_inpainter(config(folder, "out"), networks).blend
     point = tf.ones([1, 4])
     for constraint, expected in [("none", 1.5), ("clip", 1.0)]:
         made = config(folder, "out", solver="adam", learning_rate=0.5, latent_constraint=constraint)
-        solver = search.new_inpainter(made, network, None).search.solver
+        solver = search.new_inpainter(made, networks).search.solver
         _, moved, _ = solver.step(lambda z: -tf.reduce_sum(z, axis=1), point, solver.init(point))
         np.testing.assert_allclose(moved, np.full((1, 4), expected), rtol=1e-5)
-    random = search.new_inpainter(config(folder, "out", restarts=2, start="random"), network, None)
+    random = search.new_inpainter(config(folder, "out", restarts=2, start="random"), networks)
     assert random.start_draws == 2
 
 
 def test_preconditioned_search_moves_along_the_generator_s_directions(folder):
-    network = runs.load(folder / "run")
+    networks = search.Networks(runs.load(folder / "run"))
     made = config(folder, "out", solver="preconditioned", learning_rate=0.01)
-    solver = search.new_inpainter(made, network, None).search.solver
-    directions = curvature.directions(curvature.curvature(folded(network.generator), 4))
+    solver = search.new_inpainter(made, networks).search.solver
+    directions = curvature.directions(curvature.curvature(networks.generator, 4))
     # Downhill along every column alike: the first step of Adam is then one column's length along each.
     point, downhill = tf.zeros([1, 4]), tf.constant(np.linalg.solve(directions.T, np.ones(4)), tf.float32)
     _, moved, _ = solver.step(lambda z: -tf.linalg.matvec(z, downhill), point, solver.init(point))
@@ -374,9 +373,9 @@ def test_preconditioned_search_moves_along_the_generator_s_directions(folder):
 )
 def test_prior_goes_with_the_loss_that_trained_the_discriminator(folder, loss, prior):
     network = runs.load(folder / "run")
-    network = network._replace(config=dataclasses.replace(network.config, loss=loss))
+    networks = search.Networks(network._replace(config=dataclasses.replace(network.config, loss=loss)))
     for asked, expected in (("auto", prior), ("non_saturating", "non_saturating")):
-        inpainter = search.new_inpainter(config(folder, "out", prior=asked), network, None)
+        inpainter = search.new_inpainter(config(folder, "out", prior=asked), networks)
         assert inpainter.energy.prior is getattr(objective, expected)
 
 

@@ -13,6 +13,7 @@ from tf_inpaint.config import EvaluateConfig
 from tf_inpaint.config.evaluate import PUBLISHED
 from tf_inpaint.flags import to_flags
 from tf_inpaint.inpainting.inpaint import Inpainter
+from tf_inpaint.search import Networks
 
 METHODS = ("best", "best_paste", "mean_color", "nearest_pixel")
 COUNT = 5
@@ -30,11 +31,11 @@ def quick():
     """Searches that search alike share an Inpainter; the classifier is a rule."""
     original, made = methods.new_inpainter, {}
 
-    def shared(settings, run):
+    def shared(settings, networks):
         settings = dataclasses.replace(settings, steps=min(settings.steps, 3), start_draws=3)
-        key = run.directory, run.step, to_flags(settings)
+        key = networks.run.directory, networks.run.step, to_flags(settings)
         if key not in made:
-            made[key] = original(settings, run)
+            made[key] = original(settings, networks)
         return made[key]
 
     with pytest.MonkeyPatch.context() as patched:
@@ -295,8 +296,8 @@ def test_a_missing_library_is_named_at_once(folder, tmp_path, monkeypatch):
 
 
 def test_searches_are_made_as_asked(folder):
-    run = runs.load(folder / "run")
-    made = methods.new_method("best_paste", config(folder, "out"), {"run": run}, None)
+    networks = Networks(runs.load(folder / "run"))
+    made = methods.new_method("best_paste", config(folder, "out"), {"run": networks}, None)
     inpainter = made.complete.args[0]
     assert isinstance(inpainter, Inpainter) and made.cost == 3
 

@@ -8,7 +8,7 @@ from PIL import Image
 from tf_inpaint import images, runs
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.inpainting import masks
-from tf_inpaint.search import new_inpainter
+from tf_inpaint.search import Networks, new_inpainter
 
 SIZE = 28
 
@@ -40,7 +40,7 @@ def rows(count, first=0):
 def completed(config, preset, inputs):
     """What the library makes of such `rows`, by a preset of an export of a run without an encoder."""
     seeds = inputs["seeds"].view(np.uint32).astype(np.int64)
-    inpainter = new_inpainter(config.presets(encoder=False)[preset], runs.load(config.run_dir))
+    inpainter = new_inpainter(config.presets(encoder=False)[preset], Networks(runs.load(config.run_dir)))
     return inpainter.complete(inputs["images"], inputs["masks"], np.stack([np.zeros_like(seeds), seeds], axis=1))
 
 

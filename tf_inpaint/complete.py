@@ -37,7 +37,7 @@ def run(config: CompleteConfig) -> int:
 
     from tf_inpaint import runs
     from tf_inpaint.inpainting.inpaint import Completions
-    from tf_inpaint.search import new_inpainter
+    from tf_inpaint.search import Networks, new_inpainter
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(runs.newest()))
     trained = runs.read_config(Path(config.run_dir))
@@ -62,7 +62,7 @@ def run(config: CompleteConfig) -> int:
     detailed = {item.file for item in items[: config.details]}
     failures: dict[str, str] = {}
     nothing = Completions(*[np.empty(0)] * len(Completions._fields))
-    inpainter = new_inpainter(config, run, masks.low_resolution_factor) if todo else None
+    inpainter = new_inpainter(config, Networks(run), masks.low_resolution_factor) if todo else None
     with tqdm(total=len(todo), bar_format=BAR) as bar:
         for block in blocks(readable(todo, masks, failures, bar), config.block_size):
             job.begin()

@@ -47,14 +47,15 @@ def run(config: EvaluateConfig) -> int:
 
     from tf_inpaint import judges, runs
     from tf_inpaint.methods import new_method
+    from tf_inpaint.search import Networks
 
     for missing in {NEEDS[name] for name in config.methods if name in NEEDS} | {"scipy"}:
         if importlib.util.find_spec(missing) is None:
             raise ValueError(f"{missing} is required; it is not installed; run pip install 'tf_inpaint[eval]'.")
     folders = [*filter(None, [config.run_dir]), *config.compare] or [str(runs.newest())]
     trained = same_data(folders, [runs.read_config(Path(folder)) for folder in folders])
-    loaded = dict(zip(labels(folders), map(runs.load, folders), strict=True))
-    settings = {"command": "evaluate", "runs": {folder: run.step for folder, run in loaded.items()}}
+    loaded = {label: Networks(runs.load(folder)) for label, folder in zip(labels(folders), folders, strict=True)}
+    settings = {"command": "evaluate", "runs": {label: networks.run.step for label, networks in loaded.items()}}
     settings |= json.loads(json.dumps(dataclasses.asdict(config)))
     results = Results(Path(config.out_dir or Path(folders[0]) / "evaluation"), settings, config.overwrite)
     size, channels = trained.image_size, trained.channels

@@ -13,7 +13,7 @@ from tf_inpaint.data.sources import Source
 from tf_inpaint.inputs import Input, files, held_out, pictures
 from tf_inpaint.lessons import latents, nearest
 from tf_inpaint.runs import Run
-from tf_inpaint.search import new_inpainter
+from tf_inpaint.search import Networks, new_inpainter
 
 TILE = 56
 """Pixels that pictures on a sheet are at least high."""
@@ -226,7 +226,7 @@ def find(config: ExploreConfig, run: Run, items: Sequence[Input]):
     known = np.ones((*originals.shape[:-1], 1), np.float32)
     seeds = np.array([item.seeds(config.seed) for item in items])
     with tqdm(total=1.0, bar_format="searching {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]") as bar:
-        answers = new_inpainter(search, run).complete(
+        answers = new_inpainter(search, Networks(run)).complete(
             images.to_float(originals), known, seeds, lambda share, *_: bar.update(share - bar.n)
         )
         bar.update(1 - bar.n)

@@ -12,8 +12,7 @@ from tf_inpaint.config import EvaluateConfig, SearchConfig
 from tf_inpaint.config.evaluate import BASELINES, LEARNT, OURS, PUBLISHED
 from tf_inpaint.inpainting import baselines, statistical
 from tf_inpaint.inpainting.inpaint import Inpainter
-from tf_inpaint.runs import Run
-from tf_inpaint.search import new_inpainter
+from tf_inpaint.search import Networks, new_inpainter
 
 
 class Answer(NamedTuple):
@@ -31,7 +30,7 @@ class Method(NamedTuple):
 
 
 def new_method(
-    name: str, config: EvaluateConfig, runs: Mapping[str, Run], training: Callable[[], np.ndarray]
+    name: str, config: EvaluateConfig, loaded: Mapping[str, Networks], training: Callable[[], np.ndarray]
 ) -> Method:
     """The method called `name`, ready to run.
 
@@ -39,7 +38,7 @@ def new_method(
         name: one of the config's names, `NAME@RUN` for the search of one of several runs, or `MODULE:FUNCTION`
             for a function `(images, known) -> completions` of the user's own.
         config: the search's settings.
-        runs: by name.
+        loaded: networks by the name of their run.
         training: gives the images that baselines may learn from, `[N, H, W, C]` in [-1, 1].
 
     Raises:
@@ -48,9 +47,9 @@ def new_method(
     method, _, run = name.partition("@")
     if method in PUBLISHED or method in OURS:
         settings = searches(method, config)
-        network = runs[run] if run else next(iter(runs.values()))
+        networks = loaded[run] if run else next(iter(loaded.values()))
         cost = settings.steps * settings.restarts if settings.estimate == "best" else 200
-        return Method(functools.partial(search, new_inpainter(settings, network)), cost)
+        return Method(functools.partial(search, new_inpainter(settings, networks)), cost)
     if method in LEARNT:
         return Method(plain(statistical.STATISTICAL[method](training())), 5)
     return Method(plain(baselines.METHODS[method] if method in BASELINES else load(method)), 5)

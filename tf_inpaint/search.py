@@ -1,9 +1,9 @@
 """The search that a command's settings ask for, through the networks of a run."""
 
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
-import tensorflow as tf
+import numpy as np
 
 from tf_inpaint.config import SearchConfig
 from tf_inpaint.gan.networks import folded, frozen
@@ -15,38 +15,42 @@ SAMPLES = 8
 """Answers drawn where the estimate needs some and no number was given."""
 
 
-class Networks(NamedTuple):
-    """A run's networks as functions of their inputs alone."""
+class Networks:
+    """A run's networks as functions of their inputs alone, and what all searches through them share.
 
-    generator: Callable[[tf.Tensor], tf.Tensor]
-    discriminator: Callable[[tf.Tensor], tf.Tensor]
-    encoder: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None
+    Args:
+        run: trained networks.
+        whole: what each function is wrapped in.
+    """
+
+    def __init__(self, run: Run, whole: Callable[[Callable], Callable] = lambda function: function):
+        self.run = run
+        self.generator = whole(folded(run.generator))
+        self.discriminator = whole(folded(run.discriminator))
+        self.encoder = whole(frozen(run.encoder)) if run.encoder else None
+
+    @functools.cached_property
+    def curvature(self) -> np.ndarray:
+        """See `curvature.curvature`; a second or so, once."""
+        return curvature.curvature(self.generator, self.run.config.latent_size)
 
 
-def networks(run: Run) -> Networks:
-    return Networks(folded(run.generator), folded(run.discriminator), run.encoder and frozen(run.encoder))
-
-
-def new_inpainter(
-    config: SearchConfig, run: Run, low_resolution_factor: int | None = None, shared: Networks | None = None
-) -> Inpainter:
+def new_inpainter(config: SearchConfig, networks: Networks, low_resolution_factor: int | None = None) -> Inpainter:
     """What completes images by these settings.
 
     Args:
-        shared: `networks(run)`, where several inpainters are to have the same; None: its own.
+        networks: of one run; several inpainters may have the same.
         low_resolution_factor: see `Inpainter`.
 
     Raises:
         ValueError: `start="encoder"` without an encoder, or for low-resolution images.
     """
-    generator, discriminator, encoder = shared or networks(run)
-    latent_size = run.config.latent_size
+    run, encoder = networks.run, networks.encoder
     constrain = solvers.CONSTRAINTS[config.latent_constraint]
     samples = config.samples or (0 if config.estimate == "best" else SAMPLES)
     solver, sampling = solvers.adam(config.learning_rate, constrain=constrain), None
     if samples or config.solver == "preconditioned":
-        matrix = curvature.curvature(generator, latent_size)
-        directions = curvature.directions(matrix)
+        directions = curvature.directions(networks.curvature)
 
         def preconditioned(steps):
             return solvers.adam(config.learning_rate, 0.7, 0.99, 1e-8, constrain, directions, steps)
@@ -54,7 +58,7 @@ def new_inpainter(
         if config.solver == "preconditioned":
             solver = preconditioned(config.steps)
         if samples:
-            sampling = posterior.Sampling(samples, preconditioned(posterior.FALL), matrix)
+            sampling = posterior.Sampling(samples, preconditioned(posterior.FALL), networks.curvature)
     if config.start == "random" or low_resolution_factor:
         encoder = None
     if config.start == "encoder" and encoder is None:
@@ -65,9 +69,9 @@ def new_inpainter(
     draws = {"best": config.start_draws, "random": config.restarts, "encoder": config.restarts - 1}
     own_prior = "critic" if run.config.loss in ("hinge", "wasserstein") else "saturating"
     return Inpainter(
-        generator,
-        discriminator,
-        latent_size,
+        networks.generator,
+        networks.discriminator,
+        run.config.latent_size,
         steps=config.steps,
         solver=solver,
         restarts=config.restarts,

@@ -20,7 +20,7 @@ from tf_inpaint.config import ExportConfig
 from tf_inpaint.inpainting import batch, encoded, masks
 from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.runs import Run
-from tf_inpaint.search import Networks, networks, new_inpainter
+from tf_inpaint.search import Networks, new_inpainter
 
 
 class Model:
@@ -32,17 +32,13 @@ class Model:
     """
 
     def __init__(self, run: Run, config: ExportConfig):
-        found = networks(run)
         # Each is one function of the graph, so that its constants are in the file once.
-        self.generator = tf.function(found.generator)
-        self.discriminator = tf.function(found.discriminator)
-        self.encoder = tf.function(found.encoder) if found.encoder else None
-        shared = Networks(self.generator, self.discriminator, self.encoder)
+        networks = Networks(run, whole=tf.function)
+        self.generator, self.discriminator, self.encoder = networks.generator, networks.discriminator, networks.encoder
         self.trained = run.config
         self.max_pixels = config.max_pixels
         self.presets = {
-            name: new_inpainter(preset, run, shared=shared)
-            for name, preset in config.presets(self.encoder is not None).items()
+            name: new_inpainter(preset, networks) for name, preset in config.presets(self.encoder is not None).items()
         }
         side, channels = self.trained.image_size, self.trained.channels
         images = tf.TensorSpec([None, side, side, channels], tf.float32, "images")

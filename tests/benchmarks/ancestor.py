@@ -42,11 +42,13 @@ def main():
     parser.add_argument("--masks", nargs="+", default=["center", "left", "random", "strokes"])
     arguments = parser.parse_args()
     run = runs.load(Path(arguments.run_dir))
+    networks = search.Networks(run)
     size, channels = run.config.image_size, run.config.channels
     items = inputs.held_out(inputs.pictures(run.config, "held_out"), arguments.count)
-    several = {name: search.new_inpainter(SearchConfig(**settings), run) for name, settings in SEARCHES.items()}
+    several = {name: search.new_inpainter(SearchConfig(**settings), networks) for name, settings in SEARCHES.items()}
     one = {
-        name: search.new_inpainter(SearchConfig(**settings, block_size=1), run) for name, settings in SEARCHES.items()
+        name: search.new_inpainter(SearchConfig(**settings, block_size=1), networks)
+        for name, settings in SEARCHES.items()
     }
     print(
         "| mask | search | contextual | hole PSNR | hole SSIM | PSNR | seam | times as fast | one at a time |\n"

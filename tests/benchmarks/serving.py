@@ -32,6 +32,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     run = runs.load(arguments.run_dir)
+    networks = search.Networks(run)
     with tempfile.TemporaryDirectory() as folder:
         config = ExportConfig(run_dir=arguments.run_dir, export_dir=folder)
         export.run(config)
@@ -53,7 +54,7 @@ def main():
         return lambda: signature(**rows)["images"].numpy()
 
     def library(settings, count=1):
-        inpainter = search.new_inpainter(settings, run)
+        inpainter = search.new_inpainter(settings, networks)
         pairs = np.stack([np.zeros(count, np.int64), seeds[:count]], axis=1)
         return lambda: inpainter.complete(images[:count], known[:count], pairs).images
 

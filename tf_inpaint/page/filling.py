@@ -16,7 +16,7 @@ from tf_inpaint.config import SearchConfig
 from tf_inpaint.examples import Example, Masks, coloured
 from tf_inpaint.inputs import Input
 from tf_inpaint.runs import Run
-from tf_inpaint.search import new_inpainter
+from tf_inpaint.search import Networks, new_inpainter
 
 KEPT = 4
 """Searches whose graphs are kept: tracing one anew takes seconds."""
@@ -78,7 +78,8 @@ class Filler:
         self.one_at_a_time = ThreadPoolExecutor(1)
         names = {field.name for field in dataclasses.fields(SearchConfig)}
         self.settings = {name: getattr(config, name) for name in names}
-        self.inpainter = functools.lru_cache(KEPT)(lambda search: new_inpainter(search, run))
+        networks = Networks(run)
+        self.inpainter = functools.lru_cache(KEPT)(lambda search: new_inpainter(search, networks))
         self.inpainter(self.search())  # which refuses what the run cannot do
 
     def example(self, picture: np.ndarray, hidden: np.ndarray, key: str) -> Example:
