@@ -4,7 +4,7 @@
 
 A row a mask, over the pixels of all holes: the mean absolute error of `--estimate=mean` on the fifth of the pixels of
 lowest and on that of highest uncertainty, Spearman's rank correlation of the two, over the pixels and over the images'
-means, and the root mean square of the uncertainty over that of the error, 1 where it is neither too wide nor too narrow.
+means, and the root mean square of the uncertainty over that of the error: 1 where neither too wide nor too narrow.
 """
 
 import argparse
