@@ -90,7 +90,7 @@ def test_pictures_are_the_files(tmp_path):
         head, _, data = image["src"].partition(",")
         assert head == f"data:image/{kind};base64"
         assert base64.b64decode(data, validate=True) == (tmp_path / name).read_bytes()
-        assert (image["width"], image["height"]) == ("28", "28")
+        assert (image["width"], image["height"]) == ("56", "56"), "twice as large, so that one can see them"
 
 
 def test_a_large_picture_is_linked(tmp_path):

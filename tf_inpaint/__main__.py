@@ -91,6 +91,7 @@ def write_page(folder: Path, config: StoryConfig) -> None:
     training += [(path, "What the generator draws at the end.") for path in samples]
     sheet = "Digits it never saw, a row each: the original, what the search was given, what it drew, the answer."
     film = "The search, a digit a column: what it was given, what the network draws, the hole filled with that."
+    compared = "The same digits under each mask: the original, what the methods were given, and what each made of it."
     completions = {mask: folder / "completions" / mask for mask in MASKS}
     pages = {f"Completions, mask {mask}": path / "index.html" for mask, path in completions.items()}
     evaluation = folder / "evaluation" / "evaluation.md"
@@ -104,7 +105,11 @@ def write_page(folder: Path, config: StoryConfig) -> None:
             )
             for mask, path in completions.items()
         ),
-        report.section("Compared with simpler methods", report.markdown(evaluation.read_text(), "Numbers")),
+        report.section(
+            "Compared with simpler methods",
+            report.picture(evaluation.with_name("evaluation.png"), compared, folder),
+            report.markdown(evaluation.read_text(), "Numbers"),
+        ),
         report.section("More", report.links(pages | {"Evaluation": evaluation.with_name("index.html")}, folder)),
         report.section("Settings", report.settings(dataclasses.asdict(config))),
         report.section("Repeat it", report.repeat("tf_inpaint", config)),

@@ -23,7 +23,8 @@ LARGEST = 4 << 20
 ROWS = 20
 """Lines of single images in a table."""
 NARROW = 640
-"""Pixels of width: below, a picture is shown pixel by pixel; above, it is not shrunk to less, but scrolls."""
+"""Pixels of width: below, a picture is shown pixel by pixel, twice as large where that fits; above, it is not shrunk to
+less, but scrolls."""
 KINDS = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
 STYLE = """\
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --soft: #5c6470; --line: #d9dde3; --box: #f4f6f8;
@@ -100,7 +101,8 @@ def picture(path: Path, caption: str, folder: Path) -> str:
         source = f"data:{KINDS[path.suffix.lower()]};base64,{base64.b64encode(data).decode()}"
     size = ""
     if extent := width_height(data):
-        width, height = extent
+        zoom = 2 if 2 * extent[0] <= NARROW else 1
+        width, height = (zoom * length for length in extent)
         least = max(min(width, NARROW), width // 2)
         size = f' width="{width}" height="{height}"'
         size += ' class="small"' if width <= NARROW else f' style="min-width: {least}px"'
