@@ -1,5 +1,6 @@
-"""A model exported once for all tests that ask it."""
+"""A model exported and loaded once for all tests that ask it."""
 
+import cpp_loader
 import pytest
 import tiny
 
@@ -16,3 +17,10 @@ def exported(tmp_path_factory):
     config = ExportConfig(run_dir=run_dir, export_dir=str(export_dir), max_pixels=100_000, **quick)
     assert export.run(config) == 0
     return config, export_dir
+
+
+@pytest.fixture(scope="session")
+def model(exported):
+    """It, as TensorFlow Serving's C++ loader runs it."""
+    with cpp_loader.process(exported[1] / "1") as model:
+        yield model

@@ -1,7 +1,7 @@
 """A test double of TensorFlow Serving's REST front: its paths, JSON forms, statuses and error texts.
 
 After the server's documentation (g3doc/api_rest.md) and what its json_tensor.cc and http_rest_api_handler.cc do. What
-stands behind it is a function of the test's.
+stands behind it is a function of the test's, or `cpp_loader`'s model; `grpc_front` is its other front.
 """
 
 import base64
@@ -17,25 +17,8 @@ from urllib.parse import unquote
 
 import numpy as np
 
-SIZE, CHANNELS, LATENT = 8, 3, 5
-_IMAGES, _MASKS = ("DT_FLOAT", [-1, SIZE, SIZE, CHANNELS]), ("DT_FLOAT", [-1, SIZE, SIZE, 1])
-_STRINGS, _FLOATS, _INTS, _Z = ("DT_STRING", [-1]), ("DT_FLOAT", [-1]), ("DT_INT32", [-1]), ("DT_FLOAT", [-1, LATENT])
-_COMPLETE = (
-    {"images": _IMAGES, "masks": _MASKS, "seeds": _INTS},
-    {"images": _IMAGES, "uncertainties": _MASKS, "energies": _FLOATS, "steps": _INTS, "errors": _STRINGS},
-)
-SIGNATURES = {
-    "serving_default": _COMPLETE,
-    "complete": _COMPLETE,
-    "complete_fast": _COMPLETE,
-    "complete_encoded": (
-        {"image_bytes": _STRINGS, "mask_bytes": _STRINGS, "seeds": _INTS},
-        {"image_bytes": _STRINGS, "energies": _FLOATS, "errors": _STRINGS},
-    ),
-    "generate": ({"z": _Z}, {"images": _IMAGES}),
-    "discriminate": ({"images": _IMAGES}, {"logits": ("DT_FLOAT", [-1, 1]), "probabilities": ("DT_FLOAT", [-1, 1])}),
-    "encode": ({"images": _IMAGES, "masks": _MASKS}, {"z": _Z}),
-}
+VERSION, LABEL = 3, "stable"
+TYPES = {"float32": "DT_FLOAT", "int32": "DT_INT32", "string": "DT_STRING"}
 PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?(?::(predict)|/(metadata))?")
 
 
@@ -51,6 +34,7 @@ class Double:
     """What a test sets and sees of the server.
 
     Attributes:
+      predict, signatures, model: see `serving`.
       url: of the REST API, base path included.
       failures: answers given instead of results, the first first: (status, headers, body bytes), or None for a
         connection that is closed half-way through the answer.
@@ -60,8 +44,8 @@ class Double:
       connections: that were made.
     """
 
-    def __init__(self, predict, base="", model="faces"):
-        self.predict, self.base, self.model = predict, base, model
+    def __init__(self, predict, signatures, model):
+        self.predict, self.signatures, self.model = predict, signatures, model
         self.failures, self.requests, self.delay = deque(), [], 0.0
         self.lock, self.under_way, self.most, self.connections = threading.Lock(), 0, 0, 0
 
@@ -70,20 +54,33 @@ class Double:
         found = PATH.fullmatch(path)
         if not found or (method == "POST") != bool(found[4]):
             raise Refusal(400, f"Malformed request: {method} {path}")
-        if unquote(found[1]) != self.model or found[2] not in (None, "3") or found[3] not in (None, "stable"):
-            version = f"Specific({unquote(found[1])}, {found[2]})" if found[2] else f"Latest({unquote(found[1])})"
-            raise Refusal(404, f"Servable not found for request: {version}")
+        self.check(unquote(found[1]), found[2], found[3])
         if found[4]:
             return self.predicted(body)
         if not found[5]:
             status = {"error_code": "OK", "error_message": ""}
-            return json.dumps({"model_version_status": [{"version": "3", "state": "AVAILABLE", "status": status}]})
+            return json.dumps(
+                {"model_version_status": [{"version": str(VERSION), "state": "AVAILABLE", "status": status}]}
+            )
         signatures = {
             name: {"inputs": _infos(ins), "outputs": _infos(outs), "method_name": "tensorflow/serving/predict"}
-            for name, (ins, outs) in SIGNATURES.items()
+            for name, (ins, outs) in self.signatures.items()
         }
-        spec = {"name": self.model, "signature_name": "", "version": "3"}
+        spec = {"name": self.model, "signature_name": "", "version": str(VERSION)}
         return json.dumps({"model_spec": spec, "metadata": {"signature_def": {"signature_def": signatures}}})
+
+    def check(self, model, version, label):
+        """Refuses another model than the one that is served; version and label may be empty."""
+        if model != self.model or (version and int(version) != VERSION) or label not in (None, "", LABEL):
+            wanted = f"Specific({model}, {version})" if version else f"Latest({model})"
+            raise Refusal(404, f"Servable not found for request: {wanted}")
+
+    def run(self, signature, inputs):
+        """`predict`, whose ValueError is the refusal of a bad request."""
+        try:
+            return self.predict(signature, inputs)
+        except ValueError as error:
+            raise Refusal(400, str(error)) from error
 
     def predicted(self, body):
         try:
@@ -98,38 +95,33 @@ class Double:
         try:
             time.sleep(self.delay(number) if callable(self.delay) else self.delay)
             name = request.get("signature_name") or "serving_default"
-            if name not in SIGNATURES:
+            if name not in self.signatures:
                 raise Refusal(400, f'Serving signature name: "{name}" not found in signature def')
-            ins, outs = SIGNATURES[name]
-            if ("instances" in request) == ("inputs" in request):
-                raise Refusal(400, "Missing 'inputs' or 'instances' key")
-            row = "instances" in request
-            columns = _columns(request["instances"], ins) if row else request["inputs"]
-            missing = set(ins) - set(columns)
-            if missing:
-                raise Refusal(400, f"Missing named input: {min(missing)} in 'inputs' object.")
-            found = self.predict(name, {key: _tensor(key, columns[key], *ins[key]) for key in ins})
-            found = {key: _written(key, found[key], outs[key][0]) for key in outs}
+            ins, outs = self.signatures[name]
+            columns = _columns(request, ins)
+            found = self.run(name, {key: _tensor(columns[key], ins[key][1]) for key in ins})
+            found = {key: _written(key, found[key], outs[key][1]) for key in outs}
         finally:
             with self.lock:
                 self.under_way -= 1
-        if not row:
+        if "inputs" in request:
             return json.dumps({"outputs": found if len(found) > 1 else next(iter(found.values()))}, indent=4)
         rows = [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
         return json.dumps({"predictions": rows if len(found) > 1 else next(iter(found.values()))}, indent=4)
 
 
 @contextlib.contextmanager
-def serving(predict, base="", model="faces", certificate=None):
+def serving(predict, signatures, model="faces", base="", certificate=None):
     """Gives the `Double` of a server on this machine, in threads of this process.
 
     Args:
-      predict: (signature, inputs) -> outputs, by name; inputs are arrays, or lists of bytes.
-      base: what a proxy wants before `/v1`.
+      predict: (signature, inputs) -> outputs, by name; arrays, or lists of bytes. A ValueError refuses the request.
+      signatures: {name: ({input: (tensor name, dtype, shape)}, {output: ...})}.
       model: the one that is served, in version 3, labelled stable.
+      base: what a proxy wants before `/v1`.
       certificate: a PEM file with a key, for https.
     """
-    double = Double(predict, base, model)
+    double = Double(predict, signatures, model)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"  # which keeps connections open
@@ -205,29 +197,54 @@ def error_body(words):
 
 def _infos(tensors):
     return {
-        name: {
-            "dtype": dtype,
+        key: {
+            "dtype": TYPES[dtype],
             "tensor_shape": {"dim": [{"size": str(size), "name": ""} for size in shape], "unknown_rank": False},
-            "name": f"{name}:0",
+            "name": name,
         }
-        for name, (dtype, shape) in tensors.items()
+        for key, (name, dtype, shape) in tensors.items()
     }
 
 
-def _columns(instances, ins):
-    for number, row in enumerate(instances):
+def _columns(request, ins):
+    """The inputs by name, from either form; of a single one the name may be left out."""
+    if ("instances" in request) == ("inputs" in request):
+        raise Refusal(400, "Missing 'inputs' or 'instances' key")
+    if "inputs" in request:
+        columns = request["inputs"]
+        if _plain(columns):
+            return _nameless(columns, ins, "inputs is a plain value/list, but expecting an object")
+        missing = set(ins) - set(columns)
+        if missing:
+            raise Refusal(400, f"Missing named input: {min(missing)} in 'inputs' object.")
+        return columns
+    rows = request["instances"]
+    if not rows:
+        raise Refusal(400, f"JSON Value: {json.dumps(request)} No values in 'instances' array")
+    if _plain(rows[0]):
+        return _nameless(rows, ins, "instances is a plain list, but expecting list of objects")
+    for number, row in enumerate(rows):
         if set(row) != set(ins):
-            keys = ",".join(sorted(ins))
             raise Refusal(
                 400,
                 f"Failed to process element: {number} of 'instances' list. JSON object: {row} keys must be "
-                f"equal to: {keys}",
+                f"equal to: {','.join(sorted(ins))}",
             )
-    return {name: [row[name] for row in instances] for name in ins}
+    return {name: [row[name] for row in rows] for name in ins}
 
 
-def _tensor(name, values, dtype, shape):
-    if dtype == "DT_STRING":
+def _plain(value):
+    return not isinstance(value, dict) or set(value) == {"b64"}
+
+
+def _nameless(values, ins, words):
+    if len(ins) > 1:
+        raise Refusal(400, f"{words} as multiple input tensors required as per tensorinfo_map")
+    return dict.fromkeys(ins, values)
+
+
+def _tensor(values, dtype):
+    if dtype == "string":
         for value in values:
             if isinstance(value, dict) and set(value) != {"b64"}:
                 raise Refusal(400, f"JSON Value: {json.dumps(value)} not formatted correctly for base64 data")
@@ -236,20 +253,19 @@ def _tensor(name, values, dtype, shape):
         tensor = np.array(values)
     except ValueError:
         raise Refusal(400, "Encountered list at unexpected size: 1 at level: 1 expected size: 2") from None
-    if tensor.dtype.kind not in ("iu" if dtype == "DT_INT32" else "fiu"):
-        raise Refusal(400, f"JSON Value: {values} Type: String is not of expected type: {dtype[3:].lower()}")
-    if tensor.ndim != len(shape) or any(want not in (-1, got) for want, got in zip(shape, tensor.shape, strict=True)):
-        raise Refusal(400, f"input {name} must have the shape {shape}; received {list(tensor.shape)}")
-    return tensor.astype(np.int32 if dtype == "DT_INT32" else np.float32)
+    if tensor.size and tensor.dtype.kind not in ("iu" if dtype == "int32" else "fiu"):
+        kind = TYPES[dtype].removeprefix("DT_").lower()
+        raise Refusal(400, f"JSON Value: {values} Type: String is not of expected type: {kind}")
+    return tensor.astype(dtype)
 
 
 def _written(name, values, dtype):
     """An output as JSON values: floats in nine digits, strings in base64 where the name ends in `_bytes`."""
-    if dtype == "DT_STRING":
+    if dtype == "string":
         if name.endswith("_bytes"):
             return [{"b64": base64.b64encode(value).decode()} for value in values]
-        return list(values)
-    if dtype == "DT_FLOAT":
+        return [value.decode() for value in values]
+    if dtype == "float32":
         values = np.asarray(values, np.float32)
         digits = [float(f"{value:.9g}") for value in values.ravel().tolist()]
         return np.array(digits).reshape(values.shape).tolist()

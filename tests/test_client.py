@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
-from serving_double import CHANNELS, LATENT, SIZE, error_body, serving
+from serving_double import error_body, serving
 
 from tf_inpaint import client, images
 from tf_inpaint.client import Client
@@ -25,6 +25,32 @@ from tf_inpaint.serving.pool import in_order
 
 ROOT = Path(__file__).parent.parent
 BROKEN = "the image holds a value that is not finite; replace it"
+SIZE, CHANNELS, LATENT = 8, 3, 5
+
+
+def tensors(**kinds):
+    """{name: (tensor name, dtype, shape)} of {name: (dtype, *sides)}."""
+    return {name: (f"{name}:0", dtype, (-1, *sides)) for name, (dtype, *sides) in kinds.items()}
+
+
+PICTURES, MASKS, CODES = ("float32", SIZE, SIZE, CHANNELS), ("float32", SIZE, SIZE, 1), ("float32", LATENT)
+FLOATS, COLUMN, INTS, STRINGS = ("float32",), ("float32", 1), ("int32",), ("string",)
+COMPLETE = (
+    tensors(images=PICTURES, masks=MASKS, seeds=INTS),
+    tensors(images=PICTURES, uncertainties=MASKS, energies=FLOATS, steps=INTS, errors=STRINGS),
+)
+SIGNATURES = {
+    "serving_default": COMPLETE,
+    "complete": COMPLETE,
+    "complete_fast": COMPLETE,
+    "complete_encoded": (
+        tensors(image_bytes=STRINGS, mask_bytes=STRINGS, seeds=INTS),
+        tensors(image_bytes=STRINGS, energies=FLOATS, errors=STRINGS),
+    ),
+    "generate": (tensors(z=CODES), tensors(images=PICTURES)),
+    "discriminate": (tensors(images=PICTURES), tensors(logits=COLUMN, probabilities=COLUMN)),
+    "encode": (tensors(images=PICTURES, masks=MASKS), tensors(z=CODES)),
+}
 
 
 def encoded(picture, form="PNG"):
@@ -50,13 +76,15 @@ def model(signature, inputs):
     if signature == "complete_encoded":
         return completed_files(inputs["image_bytes"], inputs["mask_bytes"], seeds)
     pictures, known = inputs["images"], inputs["masks"]
+    if pictures.shape[1:] != PICTURES[1:]:
+        raise ValueError(f"images must have the shape [B, {SIZE}, {SIZE}, {CHANNELS}]; received {pictures.shape}")
     bad = ~np.isfinite(pictures).all(axis=(1, 2, 3))
     return {
         "images": np.where(bad[:, None, None, None], pictures, completed(pictures, known, seeds)),
         "uncertainties": 1 - known,
         "energies": seeds / 7,
         "steps": np.full(len(seeds), 20 if signature == "complete_fast" else 100),
-        "errors": [BROKEN if each else "" for each in bad],
+        "errors": [BROKEN.encode() if each else b"" for each in bad],
     }
 
 
@@ -67,11 +95,11 @@ def completed_files(image_files, mask_files, seeds):
             picture = images.read(io.BytesIO(image_file), "the image")
         except ValueError as error:
             files.append(image_file)
-            errors.append(str(error))
+            errors.append(str(error).encode())
             continue
         known = images.read(io.BytesIO(mask_file)) > 127
         files.append(encoded(np.where(known, picture, np.uint8(seed % 251))))
-        errors.append("")
+        errors.append(b"")
     return {"image_bytes": files, "energies": np.asarray(seeds) / 7, "errors": errors}
 
 
@@ -85,7 +113,7 @@ def batch(size, seed=0):
 
 @pytest.fixture
 def double():
-    with serving(model) as double:
+    with serving(model, SIGNATURES) as double:
         yield double
 
 
@@ -194,7 +222,7 @@ def test_version_is_a_number_or_a_label(double, version, path):
         ),
         (
             lambda it: it.complete(np.zeros((1, 4, 4, 3)), np.zeros((1, 4, 4, 1))),
-            ["400", "input images must have the shape [-1, 8, 8, 3]"],
+            ["400", "images must have the shape [B, 8, 8, 3]"],
         ),
         (
             lambda it: it.predict("generate", {"zz": np.zeros((1, 5))}, ["images"]),
@@ -406,7 +434,7 @@ def test_first_failure_ends_the_rest():
 
 
 def test_base_path_and_a_name_with_signs():
-    with serving(model, base="/ai/one", model="faces, 50%?#") as double:
+    with serving(model, SIGNATURES, "faces, 50%?#", base="/ai/one") as double:
         for url in (double.url, double.url + "/"):
             with Client(url, "faces, 50%?#") as it:
                 assert len(it.generate(np.zeros((1, LATENT)))) == 1
@@ -424,7 +452,7 @@ def certificate(tmp_path_factory):
 
 
 def test_https(certificate, waits):
-    with serving(model, certificate=certificate / "both") as double:
+    with serving(model, SIGNATURES, certificate=certificate / "both") as double:
         refused(ConnectionError, new_client(double).status, double.url, "certificate", "REQUESTS_CA_BUNDLE")
         session = requests.Session()
         session.verify = str(certificate / "cert")
@@ -556,7 +584,7 @@ def test_server_that_goes_away_ends_the_job(double, photos, waits, caplog, monke
 def test_row_errors_and_strange_answers_are_failures_of_their_own_image(double, photos, monkeypatch):
     def strange(signature, inputs):
         found = model(signature, inputs)
-        found["errors"][0], found["image_bytes"][1] = "the image is too plain; take another", b"no picture"
+        found["errors"][0], found["image_bytes"][1] = b"the image is too plain; take another", b"no picture"
         return found
 
     monkeypatch.setattr(double, "predict", strange)

@@ -2,21 +2,16 @@
 
 import io
 
-import cpp_loader
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from PIL import Image
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tf_inpaint import images, runs
 
 PRESETS = ("complete", "complete_fast", "complete_best")
-
-
-@pytest.fixture(scope="module")
-def model(exported):
-    with cpp_loader.process(exported[1] / "1") as model:
-        yield model
 
 
 def files(count, first=0):
@@ -78,6 +73,19 @@ def test_encoded_answers_keep_what_is_known(model, count):
         assert not np.array_equal(answer[mask == 0], image[mask == 0])
 
 
+def test_warm_up_requests_are_of_every_signature_and_run(exported, model):
+    path, names = exported[1] / "1" / "assets.extra" / "tf_serving_warmup_requests", []
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        request = PredictionLog.FromString(record).predict_log.request
+        name = request.model_spec.signature_name
+        found = model.run(name, {key: tf.make_ndarray(proto) for key, proto in request.inputs.items()})
+        assert request.model_spec.name == "digits" and not any(found.get("errors", []))
+        for key, (_, _, shape) in model.signatures[name][1].items():
+            assert np.shape(found[key]) == (1, *shape[1:]), (name, key)
+        names.append(name)
+    assert sorted(names) == sorted(set(model.signatures) - {"serving_default"})
+
+
 def test_default_is_complete(model):
     inputs = tiny.rows(2)
     assert equal(model.run("serving_default", inputs), model.run("complete", inputs))
@@ -114,7 +122,6 @@ def test_many_requests_at_once_answer_as_alone(model):
         (lambda rows: {"masks": rows["masks"][:1]}, "masks must have a row for each of images"),
         (lambda rows: {"seeds": rows["seeds"][:, None]}, "seeds must have the shape"),
         (lambda rows: {name: values[:0] for name, values in rows.items()}, "one at least"),
-        (lambda rows: {"images": rows["images"].astype(np.float64)}, "to be float but double"),
     ],
 )
 def test_wrong_shapes_are_refused_and_the_next_request_is_answered(model, change, words):
@@ -122,6 +129,22 @@ def test_wrong_shapes_are_refused_and_the_next_request_is_answered(model, change
     with pytest.raises(ValueError, match=words):
         model.run("complete_fast", inputs | change(inputs))
     assert not any(model.run("complete_fast", inputs)["errors"])
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "words"),
+    [
+        ("images", np.int32, r"arg\[0\] to be float but int32"),
+        ("images", np.float64, r"arg\[0\] to be float but double"),
+        ("masks", np.int32, r"arg\[1\] to be float but int32"),
+        ("seeds", np.int64, r"arg\[2\] to be int32 but int64"),
+    ],
+)
+def test_wrong_dtypes_are_refused_by_the_inputs_number_in_alphabetical_order(model, name, dtype, words):
+    """TensorFlow compares them before any op of the model runs, and knows no name there."""
+    inputs = tiny.rows(2)
+    with pytest.raises(ValueError, match=words):
+        model.run("complete_fast", inputs | {name: inputs[name].astype(dtype)})
 
 
 def test_bad_rows_fail_nobody_and_use_no_memory(model):

@@ -4,8 +4,9 @@
     python -m tf_inpaint.client --url=https://example.org/models --model=faces --mask=holes/ photos/
 
 In a mask file white is known, black is the hole. Hidden pixels are painted over before an image is sent: they never
-leave this machine. Killed and started again, the job goes on where it stopped. Exit code 1: some images failed; 2:
-none could be used.
+leave this machine. An image's seed is made of --seed and of its path below the folder that was given, or its name
+where the file was: the same image, mask and seed have the same answer, whatever other images go with them. Killed and
+started again, the job goes on where it stopped. Exit code 1: some images failed; 2: none could be used.
 """
 
 import dataclasses

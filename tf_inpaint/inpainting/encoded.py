@@ -42,6 +42,11 @@ def size(file: tf.Tensor) -> tf.Tensor:
     return tf.cond(is_png(file), lambda: attempt(of_png, file, nothing), lambda: attempt(of_jpeg, file, nothing))
 
 
+def width_x_height(shape: tf.Tensor) -> tf.Tensor:
+    """An image's sides in words, of its shape [height, width, ...]."""
+    return tf.strings.reduce_join(tf.strings.as_string(shape[1::-1]), separator=" x ")
+
+
 def decoded(file: tf.Tensor, name: str, most_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
     """RGB levels, int32 `[H, W, 3]`, and what is wrong with the file; the levels are 1 x 1 then.
 
@@ -52,7 +57,7 @@ def decoded(file: tf.Tensor, name: str, most_pixels: int) -> tuple[tf.Tensor, tf
         name: what the sentence calls it.
     """
     sides = size(file)
-    claimed = tf.strings.reduce_join(tf.strings.as_string(sides), separator=" x ")
+    claimed = width_x_height(sides)
     # A product could overflow.
     large = tf.cast(sides[0], tf.float64) * tf.cast(sides[1], tf.float64) > most_pixels
     blank = tf.zeros([1, 1, 3], tf.int32)
@@ -106,9 +111,7 @@ def opened(image_file, mask_file, channels: int, most_pixels: int) -> tuple[tf.T
     mask, mask_error = decoded(mask_file, "mask_bytes", most_pixels)
     error = tf.where(error == "", mask_error, error)
     same = tf.reduce_all(tf.shape(levels) == tf.shape(mask))
-    sizes = [
-        tf.strings.reduce_join(tf.strings.as_string(tf.shape(each)[:2]), separator=" x ") for each in (levels, mask)
-    ]
+    sizes = [width_x_height(tf.shape(each)) for each in (levels, mask)]
     unlike = tf.strings.join(
         ["mask_bytes must have the image's size; the image has ", sizes[0], " and the mask ", sizes[1], "; resize it."]
     )
