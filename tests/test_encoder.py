@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_inpaint import runs
-from tf_inpaint.gan.encoder import LOGS, Encoder, EncoderTraining, encoder_loss
+from tf_inpaint.gan.encoder import LOGS, Encoder, EncoderTraining, encoder_loss, real_rows
 from tf_inpaint.gan.networks import Generator
 
 SIZE, LATENT, BATCH = 16, 6, 16
@@ -41,6 +41,26 @@ def sample_masks(step, count=BATCH):
     known[::2, :, : SIZE // 2] = 0
     known[1::2] = random.random(known[1::2].shape) < 0.3
     return known
+
+
+def real_images(step, count=BATCH // 2):
+    """What takes the training images' place: pictures of the corners of z, where hardly a sample comes from."""
+    corners = np.random.default_rng([7, step]).choice(np.array([-1, 1], np.float32), (count, LATENT))
+    return new_generator()(corners).numpy()
+
+
+REAL = np.stack([real_images(step) for step in range(8)])
+
+
+def real(training, count=BATCH // 2):
+    """The real images of the steps still to do: eight batches in turn."""
+    steps = range(training.step, training.steps)
+    shape = tf.TensorSpec([count, SIZE, SIZE, 1])
+    return tf.data.Dataset.from_generator(lambda: (REAL[step % 8, :count] for step in steps), output_signature=shape)
+
+
+def step_of(training, step):
+    return training.train_step((tf.constant(sample_masks(step)), tf.constant(REAL[step % 8])))
 
 
 def inputs(size=SIZE, channels=1, count=3, seed=0):
@@ -174,20 +194,43 @@ def test_loss_is_zero_for_the_right_answer_and_finite_without_a_known_pixel():
     assert float(encoder_loss(images, known, z, tf.constant(images), z)["loss"]) == 0
     logs = encoder_loss(images, 0 * known, z, tf.constant(-images), z)
     assert float(logs["known_error"]) == 0
-    assert float(logs["loss"]) == pytest.approx(0.3 * 2 * np.abs(images).mean(), rel=1e-5)
+    assert float(logs["loss"]) == pytest.approx(2 * np.abs(images).mean(), rel=1e-5)
+
+
+def test_where_z_is_not_known_it_does_not_count():
+    images, known = inputs(count=5)
+    random = np.random.default_rng(3)
+    z, encoded = (random.uniform(-1, 1, (count, LATENT)).astype(np.float32) for count in (2, 5))
+    generated, encoded = tf.constant(images[::-1]), tf.Variable(encoded)
+    with tf.GradientTape() as tape:
+        logs = encoder_loss(images, known, z, generated, encoded)
+    alone = encoder_loss(images[:2], known[:2], z, generated[:2], encoded[:2])
+    assert float(logs["latent_error"]) == pytest.approx(float(alone["latent_error"]))
+    slope = tape.gradient(logs["latent_error"], encoded).numpy()
+    assert np.abs(slope[:2]).min() > 0
+    np.testing.assert_array_equal(slope[2:], 0)
+    assert float(logs["image_error"]) == pytest.approx(np.abs(images - images[::-1]).mean())
+    nothing = encoder_loss(images, known, z[:0], generated, encoded)
+    assert float(nothing["latent_error"]) == 0
+    assert float(nothing["loss"]) == pytest.approx(float(logs["known_error"] + logs["image_error"]))
 
 
 # --- the training
 
 
+@pytest.mark.parametrize(("batch_size", "rows"), [(2, 1), (3, 2), (4, 3), (16, 14), (64, 56)])
+def test_a_batch_has_a_sample_at_least(batch_size, rows):
+    assert real_rows(batch_size) == rows
+
+
 @pytest.fixture(scope="module")
 def trained():
-    """A generator, its variables before, and an encoder trained against it, with the losses seen."""
+    """A generator, its variables before, and an encoder trained half on real images, with the losses seen."""
     generator = new_generator()
     before = values(generator.variables)
     training, seen = new_training(generator, steps=300, learning_rate=5e-3), []
     recorder = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs["loss"]))
-    last = training.train(sample_masks, [recorder])
+    last = training.train(sample_masks, real(training), [recorder])
     return generator, before, training, seen, last
 
 
@@ -223,6 +266,16 @@ def test_search_starts_lower_than_at_random(trained):
     assert np.median(energy(encoded)) < 0.6 * np.median(energy(untrained))
 
 
+def test_real_images_are_completed_better_than_from_samples_alone(trained):
+    """New pictures of the real images' kind, hole and all."""
+    generator, _, training, *_ = trained
+    samples_only = new_training(generator, steps=300, learning_rate=5e-3)
+    samples_only.train(sample_masks, real(samples_only, 0))
+    images, known = real_images(10**6, 64), sample_masks(10**6, 64)
+    errors = [np.abs(generator(each.encoder(images, known)) - images).mean() for each in (training, samples_only)]
+    assert errors[0] < 0.9 * errors[1]
+
+
 @pytest.mark.parametrize("stop", [1, 4])
 def test_resumed_is_uninterrupted_bit_for_bit(stop, tmp_path):
     class Stop(keras.callbacks.Callback):
@@ -230,23 +283,23 @@ def test_resumed_is_uninterrupted_bit_for_bit(stop, tmp_path):
             self.model.stop_training = self.model.step == stop
 
     whole, first, second = (new_training(weights_seed=seed, steps=7) for seed in (1, 1, 2))
-    whole.train(sample_masks)
-    first.train(sample_masks, [Stop()])
+    whole.train(sample_masks, real(whole))
+    first.train(sample_masks, real(first), [Stop()])
     assert first.step == stop
     runs.checkpoints(tmp_path, first.state).save()
     assert runs.restore(runs.checkpoints(tmp_path, second.state))
-    second.train(sample_masks)
+    second.train(sample_masks, real(second))
     assert whole.state.keys() == second.state.keys()
     for name, part in whole.state.items():
         assert same(values(part), values(second.state[name])), name
     assert second.step == 7
-    assert second.train(sample_masks) == {}
+    assert second.train(sample_masks, real(second)) == {}
 
 
 def test_seeds_fix_everything():
     def after(**kwargs):
         training = new_training(steps=3, **kwargs)
-        training.train(sample_masks)
+        training.train(sample_masks, real(training))
         return values(training.encoder.variables)
 
     first = after()
@@ -257,9 +310,9 @@ def test_seeds_fix_everything():
 
 def test_each_step_draws_new_z():
     training = new_training()
-    losses = [float(training.train_step(tf.constant(sample_masks(0)))["image_error"])]
+    losses = [float(step_of(training, 0)["image_error"])]
     training.encoder.set_weights(new_encoder().get_weights())
-    losses.append(float(training.train_step(tf.constant(sample_masks(0)))["image_error"]))
+    losses.append(float(step_of(training, 0)["image_error"]))
     assert losses[0] != losses[1]
 
 
@@ -276,11 +329,11 @@ def test_learning_rate_rises_and_falls_to_nothing():
     rates = []
     for step in range(20):
         rates.append(float(training.encoder_optimizer.learning_rate))
-        training.train_step(tf.constant(sample_masks(step)))
+        step_of(training, step)
     falling = 0.005 * (1 + np.cos(np.pi * np.arange(18) / 18))
     np.testing.assert_allclose(rates, [0, 0.005, *falling], rtol=1e-4)
     before = values(training.encoder.variables)
-    training.train_step(tf.constant(sample_masks(20)))
+    step_of(training, 20)
     np.testing.assert_allclose(float(training.encoder_optimizer.learning_rate), 0, atol=1e-9)
     for one, other in zip(values(training.encoder.variables), before, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-8)
@@ -290,7 +343,7 @@ def test_learning_rate_rises_and_falls_to_nothing():
 def test_few_steps_move_the_weights_finitely(steps):
     training = new_training(steps=steps + 1)
     before = values(training.encoder.variables)
-    training.train(sample_masks)
+    training.train(sample_masks, real(training))
     after = values(training.encoder.variables)
     assert not same(before, after)
     assert all(np.isfinite(value).all() for value in after)
@@ -301,11 +354,11 @@ def test_float16_overflow_skips_the_step():
     training = EncoderTraining(new_encoder(dtype="mixed_float16"), partial(generator, training=False), 10)
     before = values(training.encoder.variables)
     training.encoder_optimizer.dynamic_scale.assign(2.0**80)
-    training.train_step(tf.constant(sample_masks(0)))
+    step_of(training, 0)
     assert same(values(training.encoder.variables), before)
     training.encoder_optimizer.dynamic_scale.assign(2.0**8)
     for step in (1, 2):  # the first that is taken has a learning rate of 0
-        training.train_step(tf.constant(sample_masks(step)))
+        step_of(training, step)
     after = values(training.encoder.variables)
     assert not same(after, before)
     assert all(np.isfinite(value).all() for value in after)

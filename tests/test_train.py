@@ -16,11 +16,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from PIL import Image
 
 from tf_inpaint import flags, images, launch, runs, train
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.gan import callbacks, losses
+from tf_inpaint.gan.encoder import EncoderTraining
+from tf_inpaint.inputs import pictures as pictures_of
 
 ROOT = Path(__file__).parent.parent
 # Logging periods that no checkpoint ends, and a last step at which neither would be saved by itself.
@@ -429,6 +432,37 @@ def test_run_dir_that_a_flagfile_cannot_hold_leaves_nothing_behind(pictures, tmp
     assert code == 2
     assert "rename" in error
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+# --- the encoder
+
+
+@pytest.mark.parametrize(("train_images", "done"), [(0, 0), (9, 3)])
+def test_encoder_is_given_this_runs_training_images_and_goes_on_in_their_order(
+    train_images, done, tmp_path, monkeypatch
+):
+    random = np.random.default_rng(0)
+    for index in range(40):
+        picture = random.integers(0, 256, (28, 28), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{index}.png")
+    settings = {"dataset": f"folder:{tmp_path}", "train_images": train_images, "encoder_steps": 7, "batch_size": 8}
+    run = runs.load(tiny.new_run(tmp_path / "run", **settings))
+    source, seen = pictures_of(run.config, "train"), []
+
+    def fit(training, sample_masks, real, callbacks):
+        training.counter.assign_add(done)
+        seen.append(np.stack(list(real.as_numpy_iterator())))
+        callbacks[-1].manager.save(checkpoint_number=training.step)
+
+    monkeypatch.setattr(EncoderTraining, "train", fit)
+    for _ in range(2):
+        assert train.fit_encoder(run.config, run, source) == 0
+    whole, rest = seen
+    assert whole.shape == (7, 7, 28, 28, 1)  # of 8 one is a sample
+    np.testing.assert_array_equal(rest, whole[done:])
+    known = {picture.tobytes() for picture in images.to_float(source.read(np.arange(source.size)))}
+    assert {picture.tobytes() for picture in whole.reshape(-1, 28, 28, 1)} == known
+    assert len(known) == source.size == (train_images or 40 - pictures_of(run.config, "held_out").size)
 
 
 # --- runs

@@ -45,7 +45,7 @@ def run(config: TrainConfig) -> int:
             if interrupted:
                 return stopped(interrupted, f"step {gan.step} in {folder}")
         if config.encoder_steps and folder == runs.directory(config):
-            interrupted = fit_encoder(config, runs.load(folder))
+            interrupted = fit_encoder(config, runs.load(folder), source)
             if interrupted:
                 return stopped(interrupted, f"the encoder in {folder}")
         frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
@@ -132,10 +132,12 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
     return saving.interrupted
 
 
-def fit_encoder(config: TrainConfig, run) -> int:
+def fit_encoder(config: TrainConfig, run, source) -> int:
     """Trains the run's encoder from where it was left; returns the signal that stopped it, or 0."""
     from tf_inpaint import runs
+    from tf_inpaint.data.pipeline import train_batches
     from tf_inpaint.gan import callbacks
+    from tf_inpaint.gan.encoder import real_rows
     from tf_inpaint.inpainting import masks
 
     training, manager = runs.encoder_training(run)
@@ -143,9 +145,10 @@ def fit_encoder(config: TrainConfig, run) -> int:
         return 0
     print(f"Training the encoder, from which searches start, for {config.encoder_steps} steps", flush=True)
     sample_masks = masks.mixture(config.batch_size, config.image_size, config.seed)
+    real = train_batches(source, real_rows(config.batch_size), config.seed, training.step, config.encoder_steps)
     saving = callbacks.Checkpoints(manager, config.checkpoint_every)
     progress = callbacks.Progress(config.encoder_steps, {"loss": "loss"})
-    training.train(sample_masks, [progress, saving])
+    training.train(sample_masks, real, [progress, saving])
     return saving.interrupted
 
 

@@ -1,10 +1,16 @@
 """The encoder: from a masked picture to a z near the search's answer, and its training.
 
-E learns from the generator's own samples only, of which z and the hidden pixels are known:
+E learns from the generator's own samples, of which z is known too, and from the pictures the GAN learnt from:
 
-    z ~ U[-1, 1]^Z,   x = G(z),   E(known * x, known) = z_hat,   lowering `encoder_loss(x, G(z_hat), ...)`
+    x = G(z), z ~ U[-1, 1]^Z,  or  x from the training images
+    E(known * x, known) = z_hat,   lowering `encoder_loss(x, G(z_hat), ...)`
 
-It needs no data, and answers in one pass; the search then starts there instead of at a random z.
+It answers in one pass; the search then starts there instead of at a random z. On samples alone E never sees what this
+generator cannot draw, and that is what it will be asked to complete: on MNIST the hole behind a centre mask is then
+0.7 dB worse (3,000 steps). No image that was held out is ever read.
+
+Source: Zhu, Shen, Zhao and Zhou 2020, In-domain GAN inversion for real image editing: an encoder trained on real images
+through the fixed generator.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +23,13 @@ from tf_inpaint.gan.networks import stage_channels
 from tf_inpaint.gan.optimizer import Adam
 
 LOGS = ("loss", "known_error", "image_error", "latent_error")
+REAL_SHARE = 7 / 8
+"""Of a batch's rows, those that are training images. Hole PSNR rises with it; found by trial."""
+
+
+def real_rows(batch_size: int) -> int:
+    """How many rows of a batch are training images: `REAL_SHARE` of them; one row at least is a sample."""
+    return min(batch_size - 1, round(REAL_SHARE * batch_size))
 
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
@@ -87,7 +100,7 @@ def encoder_loss(
     z: tf.Tensor,
     generated: tf.Tensor,
     encoded: tf.Tensor,
-    image_weight: float = 0.3,
+    image_weight: float = 1.0,
     latent_weight: float = 0.1,
 ) -> dict[str, tf.Tensor]:
     """How far the encoder's answers are from what it saw, from the whole image, and from its z.
@@ -96,12 +109,13 @@ def encoder_loss(
                + latent_weight mean (z - z_hat)^2
 
     The first term is the contextual energy, where the search will start; the second makes the hole a
-    likely one; without the third every entry goes to -1 or 1, where tanh is flat.
+    likely one; without the third, which only samples have, an encoder of samples alone drives every entry to -1 or
+    1, where tanh is flat.
 
     Args:
         images: x, `[B, H, W, C]` in [-1, 1].
         known: `[B, H, W, 1]`, 1 = what the encoder saw, 0 = hole.
-        z: `[B, Z]` with G(z) = x.
+        z: `[N, Z]` with G(z) = x for the first N rows, the samples; the others have none.
         generated: G(z_hat), `[B, H, W, C]`.
         encoded: z_hat, `[B, Z]`.
         image_weight, latent_weight: of the second and the third term.
@@ -113,7 +127,8 @@ def encoder_loss(
     seen = tf.reduce_sum(known) * images.shape[-1]
     known_error = tf.math.divide_no_nan(tf.reduce_sum(known * difference), seen)
     image_error = tf.reduce_mean(difference)
-    latent_error = tf.reduce_mean(tf.square(z - encoded))
+    of_z = tf.reduce_sum(tf.square(z - encoded[: tf.shape(z)[0]]))
+    latent_error = tf.math.divide_no_nan(of_z, tf.cast(tf.size(z), tf.float32))
     loss = known_error + image_weight * image_error + latent_weight * latent_error
     return dict(zip(LOGS, (loss, known_error, image_error, latent_error), strict=True))
 
@@ -145,7 +160,7 @@ class EncoderTraining(keras.Model):
         generator: Callable[[tf.Tensor], tf.Tensor],
         steps: int,
         learning_rate: float = 2e-3,
-        image_weight: float = 0.3,
+        image_weight: float = 1.0,
         latent_weight: float = 0.1,
         seed: int = 0,
     ):
@@ -190,13 +205,15 @@ class EncoderTraining(keras.Model):
     def call(self, images, known, training=False):
         return self.encoder(images, known)
 
-    def train_step(self, known):
-        """One step under the masks `[B, H, W, 1]`; returns its `LOGS`."""
+    def train_step(self, data):
+        """One step under the masks `[B, H, W, 1]`, on B - R samples and R images `[R, H, W, C]`; returns its `LOGS`."""
+        known, real = data
         known = tf.cast(known, tf.float32)
         # Keys below 0 are none that the GAN was trained with.
         seed = tf.stack([tf.constant(self.seed, tf.int64), -1 - tf.convert_to_tensor(self.counter)])
-        z = tf.random.stateless_uniform([tf.shape(known)[0], self.encoder.latent_size], seed=seed, minval=-1.0)
-        images = self.generator(z)
+        samples = tf.shape(known)[0] - tf.shape(real)[0]
+        z = tf.random.stateless_uniform([samples, self.encoder.latent_size], seed=seed, minval=-1.0)
+        images = tf.concat([self.generator(z), real], axis=0)
         variables = self.encoder.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
@@ -208,13 +225,17 @@ class EncoderTraining(keras.Model):
         return logs
 
     def train(
-        self, sample_masks: Callable[[int], np.ndarray], callbacks: Sequence[keras.callbacks.Callback] = ()
+        self,
+        sample_masks: Callable[[int], np.ndarray],
+        real: tf.data.Dataset,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> dict[str, float]:
         """Trains from `step` to the last of `steps`.
 
         Args:
             sample_masks: `sample_masks(step)` gives a step's `known`, `[B, H, W, 1]`, always the same; B is
                 the batch size.
+            real: training images `[R, H, W, C]` in [-1, 1], R below B, an element for each step from `step` on.
             callbacks: Keras', told of every step.
 
         Returns:
@@ -228,6 +249,6 @@ class EncoderTraining(keras.Model):
         data = tf.data.Dataset.from_generator(
             lambda: map(sample_masks, steps), output_signature=tf.TensorSpec([None, size, size, 1])
         )
-        data = data.apply(tf.data.experimental.assert_cardinality(len(steps))).prefetch(2)
+        data = tf.data.Dataset.zip(data, real).apply(tf.data.experimental.assert_cardinality(len(steps))).prefetch(2)
         history = self.fit(data, shuffle=False, verbose=0, callbacks=list(callbacks))
         return {name: values[-1] for name, values in history.history.items()}
