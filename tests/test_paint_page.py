@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"),
 ]
 SENTENCE = ".toast-body"
+CANVAS = "[...document.querySelectorAll('#canvas canvas')].map((layer) => layer.toDataURL()).join()"
 FIGURES = ("film", "given", "filled", "original", "heat")
 
 
@@ -81,6 +82,13 @@ def draw(page, *points):
     page.wait_for_timeout(300)
 
 
+def changed(page, act):
+    """Does what changes the canvas, and waits until it has."""
+    before = page.evaluate(CANVAS)
+    act()
+    page.wait_for_function(f"(before) => {CANVAS} != before", arg=before)
+
+
 def finished(page):
     page.locator("#scale .bar").wait_for()
 
@@ -104,8 +112,7 @@ def test_paint_fill_and_save(visit, tmp_path):
     page = visit(1440)
     pixels = np.random.default_rng(0).integers(128, 256, (SIZE, SIZE, 1), dtype=np.uint8)
     images.write(tmp_path / "mine.png", pixels)
-    page.locator("input[type=file]").first.set_input_files(tmp_path / "mine.png")
-    page.wait_for_timeout(1500)
+    changed(page, lambda: page.locator("input[type=file]").first.set_input_files(tmp_path / "mine.png"))
     draw(page, (0.3, 0.5), (0.7, 0.5), (0.7, 0.7))
     assert painted(page)[230:282, 160:352].all()  # as wide as the brush all along
     page.get_by_role("button", name="Fill the hole").click()
@@ -135,8 +142,7 @@ def test_bad_upload_shows_a_sentence(visit, tmp_path, name, content):
     sentence = page.locator(SENTENCE).first.inner_text()
     assert name.partition("<")[0] in sentence and "Traceback" not in sentence and "<" not in sentence
     # What was there is still there, and can be filled.
-    page.get_by_role("radio", name="middle").click()
-    page.wait_for_timeout(500)
+    changed(page, page.get_by_role("radio", name="middle").click)
     page.get_by_role("button", name="Fill the hole").click()
     finished(page)
 
@@ -162,11 +168,9 @@ def test_keyboard_is_enough(visit):
             assert len(reached) < 100, reached
 
     walk_to("Thumbnail 2")
-    page.keyboard.press("Enter")
-    page.wait_for_timeout(500)
+    changed(page, lambda: page.keyboard.press("Enter"))
     walk_to("lower half")
-    page.keyboard.press("Space")
-    page.wait_for_timeout(1000)
+    changed(page, lambda: page.keyboard.press("Space"))
     walk_to("Fill the hole")
     assert "solid" in reached[-1]  # one sees where one is
     page.keyboard.press("Enter")
@@ -206,8 +210,7 @@ def test_brush_by_keys_eraser_undo_and_clear(visit):
 def test_visitors_take_turns_and_have_their_own_pictures(visit):
     pages = [visit(1440), visit(390)]
     for page, mask in zip(pages, ("left half", "right half"), strict=True):
-        page.get_by_role("radio", name=mask).click()
-        page.wait_for_timeout(500)
+        changed(page, page.get_by_role("radio", name=mask).click)
     for page in pages:
         page.get_by_role("button", name="Fill the hole").click()
     for page in pages:
@@ -220,8 +223,7 @@ def test_visitors_take_turns_and_have_their_own_pictures(visit):
 @pytest.mark.parametrize(("width", "theme"), [(390, "light"), (390, "dark"), (1440, "light"), (1440, "dark")])
 def test_nothing_is_cut_off_in_the_light_and_in_the_dark(visit, width, theme, tmp_path):
     page = visit(width, theme)
-    page.get_by_role("radio", name="scribbles").click()
-    page.wait_for_timeout(500)
+    changed(page, page.get_by_role("radio", name="scribbles").click)
     page.get_by_role("button", name="Settings").click()
     page.get_by_role("button", name="Fill the hole").click()
     finished(page)
