@@ -43,6 +43,7 @@ def any_config(config_class, random_state):
             bool: random_state.random() < 0.5,
             int: random_state.randint(low, 100 + low),
             float: low + random_state.random() * (rules.get("below", 1) - low) or 1e-30,
+            int | None: random_state.choice([None, low + 7]),
             float | None: random_state.choice([None, 1e-30, 0.5]),
             str: random_state.choice(AWKWARD_TEXTS),
             tuple[str, ...]: tuple(random_state.sample(AWKWARD_TEXTS, 2)),

@@ -32,7 +32,7 @@ def quick():
     original, made = methods.new_inpainter, {}
 
     def shared(settings, networks):
-        settings = dataclasses.replace(settings, steps=min(settings.steps, 3), start_draws=3)
+        settings = dataclasses.replace(settings, steps=min(settings.steps or 3, 3), start_draws=3)
         key = networks.run.directory, networks.run.step, to_flags(settings)
         if key not in made:
             made[key] = original(settings, networks)

@@ -206,8 +206,8 @@ class TestFilling:
         *moments, filled = filler.fill(filler.example(pixels, hidden, "a"), filler.search(), 0)
         assert all(isinstance(moment, Moment) for moment in moments) and isinstance(filled, Filled)
         shares = [moment.share for moment in moments]
-        assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and len(shares) == 6
-        assert {moment.frame.shape for moment in moments} == {(168, 338, 1)} and len(filled.film) == 6
+        assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and len(shares) == 21
+        assert {moment.frame.shape for moment in moments} == {(168, 338, 1)} and len(filled.film) == 21
         assert any((moment.frame != moments[0].frame).any() for moment in moments)
         assert (filled.picture[~hidden] == pixels[~hidden]).all()
         assert (filled.picture[hidden] != pixels[hidden]).any() and filled.steps == 20
@@ -292,7 +292,7 @@ class TestVisits:
         hidden = np.arange(SIZE)[None] < SIZE // 2
         first, *searching, found, several = visits.fill(begun["canvas"]["layer"], begun["picture"], *self.SETTINGS)
         assert first["working"] and not first["how"]
-        assert all(set(moment) == {"film", "status"} for moment in searching) and len(searching) == 6
+        assert all(set(moment) == {"film", "status"} for moment in searching) and len(searching) == 21
         assert re.fullmatch(r"Filled in .* s, after 20 steps .* 50% of the pixels are exactly .*", several["status"])
         given, filled, original = (found[name][9::18, 9::18, :1] for name in ("given", "filled", "original"))
         hidden = np.broadcast_to(hidden[..., None], original.shape)
@@ -311,7 +311,7 @@ class TestVisits:
                 pixels = images.read(saved)
                 with Image.open(film) as frames:
                     # Pillow merges frames that are alike.
-                    assert 1 < frames.n_frames <= 6 and frames.size == (338, 168)
+                    assert 1 < frames.n_frames <= 25 and frames.size == (338, 168)
         hidden = square(first=7, last=21)
         assert (pixels[~hidden] == picture(7)[~hidden]).all() and (pixels[hidden] != picture(7)[hidden]).any()
         assert not saved.exists() and not film.exists() and "answers" not in moment

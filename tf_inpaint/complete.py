@@ -23,6 +23,8 @@ from tf_inpaint.inputs import Input, files, held_out, named, pictures
 from tf_inpaint.jobs import Job
 
 BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
+FRAMES = 12
+"""Of the film, at least, where the search has so many steps."""
 MOST_PIXELS = 40_000_000
 """Of the images of a block, beyond which it takes no further one."""
 MOST_TURNS = 16
@@ -81,7 +83,8 @@ def run(config: CompleteConfig) -> int:
             found = nothing
             if len(masked):
                 seeds = [seeds for example in block for seeds in example.seeds(config.seed)]
-                found = inpainter.complete(images.to_float(masked), known, np.array(seeds), watch)
+                every = max(1, inpainter.steps // FRAMES) if film else 10
+                found = inpainter.complete(images.to_float(masked), known, np.array(seeds), watch, every)
             seconds = (time.perf_counter() - started) / max(1, len(masked))
             for example, end in zip(block, ends, strict=True):
                 count = len(example.rows[0])

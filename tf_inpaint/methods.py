@@ -48,8 +48,9 @@ def new_method(
     if method in PUBLISHED or method in OURS:
         settings = searches(method, config)
         networks = loaded[run] if run else next(iter(loaded.values()))
-        cost = settings.steps * settings.restarts if settings.estimate == "best" else 200
-        return Method(functools.partial(search, new_inpainter(settings, networks)), cost)
+        inpainter = new_inpainter(settings, networks)
+        cost = inpainter.steps * settings.restarts if settings.estimate == "best" else 200
+        return Method(functools.partial(search, inpainter), cost)
     if method in LEARNT:
         return Method(plain(statistical.STATISTICAL[method](training())), 5)
     return Method(plain(baselines.METHODS[method] if method in BASELINES else load(method)), 5)

@@ -58,6 +58,7 @@ def serve(config: PaintConfig):
     trained = runs.read_config(Path(config.run_dir))
     items = held_out(pictures(trained, "held_out"), config.count)
     filler = Filler(runs.load(config.run_dir), config, config.seed)
+    config = dataclasses.replace(config, steps=filler.inpainter(filler.search()).steps)
     visits = Visits(filler, items, config)
     if config.host not in LOOPBACK:
         log.warning("Everybody who can reach this machine can use the page: --host is %s.", config.host)

@@ -11,6 +11,9 @@ from tf_inpaint.inpainting import curvature, posterior, solvers
 from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.runs import Run
 
+STEPS_FROM_ENCODER, STEPS = 25, 100
+"""Of a search whose number of steps was not given. From the encoder's z more of them match what is known still better,
+and move off a likely hole: on MNIST (center, left) and on faces PSNR and SSIM of the hole are lower after 100."""
 SAMPLES = 8
 """Answers drawn where the estimate needs some and no number was given."""
 
@@ -47,6 +50,14 @@ def new_inpainter(config: SearchConfig, networks: Networks, low_resolution_facto
     """
     run, encoder = networks.run, networks.encoder
     constrain = solvers.CONSTRAINTS[config.latent_constraint]
+    if config.start == "random" or low_resolution_factor:
+        encoder = None
+    if config.start == "encoder" and encoder is None:
+        raise ValueError(
+            f"--start=encoder must have an encoder and known pixels; {run.directory} has none, or the mask is "
+            f"lowres; train with --encoder_steps, or pass --start=best."
+        )
+    steps = config.steps or (STEPS_FROM_ENCODER if encoder else STEPS)
     samples = config.samples or (0 if config.estimate == "best" else SAMPLES)
     solver, sampling = solvers.adam(config.learning_rate, constrain=constrain), None
     if samples or config.solver == "preconditioned":
@@ -56,23 +67,16 @@ def new_inpainter(config: SearchConfig, networks: Networks, low_resolution_facto
             return solvers.adam(config.learning_rate, 0.7, 0.99, 1e-8, constrain, directions, steps)
 
         if config.solver == "preconditioned":
-            solver = preconditioned(config.steps)
+            solver = preconditioned(steps)
         if samples:
             sampling = posterior.Sampling(samples, preconditioned(posterior.FALL), networks.curvature)
-    if config.start == "random" or low_resolution_factor:
-        encoder = None
-    if config.start == "encoder" and encoder is None:
-        raise ValueError(
-            f"--start=encoder must have an encoder and known pixels; {run.directory} has none, or the mask is "
-            f"lowres; train with --encoder_steps, or pass --start=best."
-        )
     draws = {"best": config.start_draws, "random": config.restarts, "encoder": config.restarts - 1}
     own_prior = "critic" if run.config.loss in ("hinge", "wasserstein") else "saturating"
     return Inpainter(
         networks.generator,
         networks.discriminator,
         run.config.latent_size,
-        steps=config.steps,
+        steps=steps,
         solver=solver,
         restarts=config.restarts,
         start_draws=draws[config.start],

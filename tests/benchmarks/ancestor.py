@@ -28,7 +28,7 @@ SEARCHES = {
     "ancestor": PUBLISHED["ancestor"],
     "encoder, 10 steps": {"start": "encoder", "steps": 10},
     "encoder, 25 steps": {"start": "encoder", "steps": 25},
-    "encoder, 100 steps": {"start": "encoder"},
+    "encoder, 100 steps": {"start": "encoder", "steps": 100},
     "mean of 8": {"estimate": "mean"},
 }
 SINGLE = 4

@@ -28,7 +28,12 @@ class ExportConfig(SearchConfig):
         Args:
             encoder: whether there is one to start from.
         """
-        fast = {"steps": min(self.fast_steps, self.steps), "restarts": 1, "samples": 0, "estimate": "best"}
+        fast = {
+            "steps": min(self.fast_steps, self.steps or self.fast_steps),
+            "restarts": 1,
+            "samples": 0,
+            "estimate": "best",
+        }
         if encoder:
             fast["start"] = "encoder"
         return {

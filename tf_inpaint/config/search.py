@@ -11,7 +11,9 @@ BLENDS = ("poisson", "feather", "paste")
 class SearchConfig:
     """How a z is searched for and its picture blended in: part of every command that completes images."""
 
-    steps: int = setting(100, "search steps, at most", minimum=1)
+    steps: int | None = setting(
+        None, "search steps, at most; none: 25 from the z of an encoder, 100 without one", minimum=1
+    )
     tolerance: float = setting(
         0.01, "a search has converged when its energy has not fallen by this share ...", minimum=0, below=1
     )

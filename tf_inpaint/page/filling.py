@@ -20,8 +20,8 @@ from tf_inpaint.search import Networks, new_inpainter
 
 KEPT = 4
 """Searches whose graphs are kept: tracing one anew takes seconds."""
-EVERY = 4
-"""Steps of the search from one frame of its film to the next."""
+FRAMES = 12
+"""Of the search's film, at least, where it has so many steps."""
 CELL = 168
 """Height of a picture in a frame, at least."""
 LARGE = 1_000_000
@@ -116,7 +116,9 @@ class Filler:
         def work():
             seeds = np.array(example.seeds(0))
             masked, known = example.rows
-            self.inpainter(self.search()).complete(images.to_float(masked), known, seeds, lambda *_: None, EVERY)
+            inpainter = self.inpainter(self.search())
+            every = max(1, inpainter.steps // FRAMES)
+            inpainter.complete(images.to_float(masked), known, seeds, lambda *_: None, every)
             if self.config.samples:
                 self._several(example, self.search_several(self.config.samples, self.config.blend), 0)
 
@@ -143,7 +145,8 @@ class Filler:
 
         def work():
             inpainter = self.inpainter(search)
-            found = inpainter.complete(images.to_float(masked), known, np.array(example.seeds(seed)), watch, EVERY)
+            every = max(1, inpainter.steps // FRAMES)
+            found = inpainter.complete(images.to_float(masked), known, np.array(example.seeds(seed)), watch, every)
             return found, completed(example, found.images, found.generated, inpainter.blend)
 
         future = self.one_at_a_time.submit(work)
