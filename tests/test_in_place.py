@@ -199,7 +199,7 @@ def test_sheet_and_film_show_images_of_all_sizes(job_of):
     with Image.open(job_of("hole") / "search.gif") as film:
         # Squares at the network's size: the first four images have two, none, one and one.
         assert film.size == (4 * 4 * SIZE + 3 * 2, 3 * 4 * SIZE + 2 * 2)
-        assert film.n_frames == 3
+        assert 4 < film.n_frames <= 13
 
 
 @pytest.mark.parametrize("shape", [(300, 200, 3), (1, 900, 1), (28, 28, 1), (40, 60, 3), (256, 256, 1)])
