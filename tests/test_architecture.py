@@ -34,7 +34,7 @@ LIBRARIES = {
     "jobs": {"config", "examples", "images", "inpainting", "inputs", "metrics", "outputs", "report"},
     "explorations": {"config", "data", "images", "inputs", "lessons", "runs", "search"},
     "plots": {"images"},
-    "report": {"images"},
+    "report": {"flags", "images"},
     "page": {"config", "examples", "images", "inpainting", "inputs", "runs", "search"},
     "serving": set(),
     "lessons": {"config", "gan", "images", "launch", "outputs"},

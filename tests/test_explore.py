@@ -82,7 +82,7 @@ def test_every_kind(folder, tmp_path, kind):
         assert frame.shape == (height, width, 3) and frame.std() > 10
     assert told["settings"]["kind"] == kind and "out_dir" not in told["settings"]
     files = {path.name for path in (tmp_path / "one").iterdir()}
-    extra = {"nearest": {"latents.npz", "nearest.json"}, "film": set()}.get(kind, {"latents.npz"})
+    extra = {"film": set()}.get(kind, {"latents.npz"})
     assert files == {name, "exploration.json"} | extra
 
     explored(folder, tmp_path / "again", f"--kind={kind}", *flags)
@@ -143,7 +143,7 @@ def test_seeds_of_the_grid_are_those_of_concepts(folder, tmp_path):
 
 def test_nearest_numbers(folder, tmp_path, capsys):
     told = explored(folder, tmp_path, "--kind=nearest", "--count=2", "--neighbours=3")
-    numbers = json.loads((tmp_path / "nearest.json").read_text())
+    numbers = json.loads((tmp_path / "exploration.json").read_text())
     assert numbers["training_images"] == 20 and len(numbers["held_out"]) == 8 and len(numbers["samples"]) == 256
     medians = numbers["median_distance"]
     assert medians["samples"] == pytest.approx(np.median([row[0] for row in numbers["samples"]]))

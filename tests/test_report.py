@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-import html
 import html.parser
 import json
 import re
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from tiny import new_run, picture
 
-from tf_inpaint import complete, images, report
+from tf_inpaint import complete, flags, images, report
 from tf_inpaint.config import CompleteConfig, EvaluateConfig, StoryConfig
 from tf_inpaint.flags import parse
 
@@ -65,9 +64,8 @@ def whole(folder):
                 EVIL, *(report.picture(folder / name, EVIL, folder) for name in ("sheet.png", "search.gif", "none.png"))
             ),
             report.section("Numbers", report.numbers(lines, {"psnr": ("PSNR", 1), "energy": ("E", 1)}, EVIL)),
-            report.section("Settings", report.settings(dataclasses.asdict(config))),
             report.section("Nothing", report.picture(folder / "none.png", "", folder)),
-            report.section("Repeat", report.repeat("tf_inpaint.complete", config)),
+            *report.origin(dataclasses.asdict(config), "tf_inpaint.complete", config),
         ],
     )
 
@@ -116,10 +114,11 @@ def test_a_large_picture_is_linked(tmp_path):
     ],
 )
 def test_the_command_is_the_config(module, config):
-    python, m, named, *argv = shlex.split(html.unescape(report.repeat(module, config))[len("<pre>") : -len("</pre>")])
+    text = Page(report.origin({}, module, config)[-1]).text["pre"]
+    python, m, named, *argv = shlex.split(text)
     assert (python, m, named) == ("python", "-m", module)
     assert parse(type(config), argv) == config
-    assert report.command(module, type(config)()) == f"python -m {module}"
+    assert flags.command(module, type(config)()) == f"python -m {module}"
 
 
 def test_markdown_of_an_evaluation():

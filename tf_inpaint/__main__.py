@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tf_inpaint import report
 from tf_inpaint.config import CompleteConfig, EvaluateConfig, ExportConfig, StoryConfig, TrainConfig
+from tf_inpaint.flags import to_json
 
 MASKS = ("center", "left", "random")
 METHODS = ("best", "mean", "nearest_pixel", "harmonic", "nearest_image", "conditional_gaussian")
@@ -25,15 +26,14 @@ def run(config: StoryConfig) -> int:
     warm_up.require()
     folder = Path(config.run_dir)
     print(f"Training for {config.steps} steps on the embedded digits", flush=True)
-    code = train.run(
-        TrainConfig(
-            run_dir=config.run_dir,
-            steps=config.steps,
-            encoder_steps=config.encoder_steps,
-            seed=config.seed,
-            reuse_generated=True,
-        )
+    training = TrainConfig(
+        run_dir=config.run_dir,
+        steps=config.steps,
+        encoder_steps=config.encoder_steps,
+        seed=config.seed,
+        reuse_generated=True,
     )
+    code = train.run(training)
     for mask in MASKS:
         if code:
             return code
@@ -57,7 +57,7 @@ def run(config: StoryConfig) -> int:
     if code:
         return code
     write_page(folder, config)
-    if not is_exported(folder / "export", config.steps):
+    if not is_exported(folder / "export", training):
         print("Exporting it for TensorFlow Serving", flush=True)
         code = export.run(ExportConfig(run_dir=config.run_dir, export_dir=str(folder / "export")))
     print(
@@ -111,17 +111,17 @@ def write_page(folder: Path, config: StoryConfig) -> None:
             report.markdown(evaluation.read_text(), "Numbers"),
         ),
         report.section("More", report.links(pages | {"Evaluation": evaluation.with_name("index.html")}, folder)),
-        report.section("Settings", report.settings(dataclasses.asdict(config))),
-        report.section("Repeat it", report.repeat("tf_inpaint", config)),
+        *report.origin(dataclasses.asdict(config), "tf_inpaint", config),
     ]
     sentence = "A network that learnt to draw digits completes ones it has not seen, and is compared with other ways."
     report.write(folder / "index.html", "Handwritten digits, learnt and completed", sentence, sections)
 
 
-def is_exported(folder: Path, step: int) -> bool:
-    """Whether one of the versions in a folder is of the run at this step."""
+def is_exported(folder: Path, training: TrainConfig) -> bool:
+    """Whether one of the versions in a folder is of the run that these settings end in."""
+    wanted = json.loads(to_json(training)) | {"step": training.steps}
     abouts = folder.glob("[0-9]*/assets.extra/export.json")
-    return any(json.loads(path.read_text())["run"]["step"] == step for path in abouts)
+    return any(json.loads(path.read_text())["run"] == wanted for path in abouts)
 
 
 def table(evaluation: Path) -> str:

@@ -23,8 +23,6 @@ from tf_inpaint.inputs import Input, files, held_out, named, pictures
 from tf_inpaint.jobs import Job
 
 BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
-FRAMES = 12
-"""Of the film, at least, where the search has so many steps."""
 MOST_PIXELS = 40_000_000
 """Of the images of a block, beyond which it takes no further one."""
 MOST_TURNS = 16
@@ -39,7 +37,7 @@ def run(config: CompleteConfig) -> int:
 
     from tf_inpaint import runs
     from tf_inpaint.inpainting.inpaint import Completions
-    from tf_inpaint.search import Networks, new_inpainter
+    from tf_inpaint.search import Networks, new_inpainter, steps_a_frame
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(runs.newest()))
     trained = runs.read_config(Path(config.run_dir))
@@ -83,7 +81,7 @@ def run(config: CompleteConfig) -> int:
             found = nothing
             if len(masked):
                 seeds = [seeds for example in block for seeds in example.seeds(config.seed)]
-                every = max(1, inpainter.steps // FRAMES) if film else 10
+                every = steps_a_frame(inpainter) if film else 10
                 found = inpainter.complete(images.to_float(masked), known, np.array(seeds), watch, every)
             seconds = (time.perf_counter() - started) / max(1, len(masked))
             for example, end in zip(block, ends, strict=True):

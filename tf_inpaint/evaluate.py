@@ -108,8 +108,7 @@ def write_page(folder: Path, config: EvaluateConfig, settings: Mapping) -> None:
     sections = [
         report.section("Pictures", report.picture(folder / "evaluation.png", caption, folder)),
         report.section("Numbers", report.markdown((folder / "evaluation.md").read_text(), "Numbers of each method")),
-        report.section("Settings", report.settings(settings)),
-        report.section("Repeat it", report.repeat("tf_inpaint.evaluate", config)),
+        *report.origin(settings, "tf_inpaint.evaluate", config),
     ]
     sentence = "Ways to fill a hole in an image, compared on images that none of them has seen."
     report.write(folder / "index.html", "Evaluation of " + ", ".join(settings["runs"]), sentence, sections)

@@ -154,7 +154,9 @@ class Masks:
         elif self.folder is not None:
             known = masks.from_picture(images.read(self.in_folder(item.key)), self.invert)
         if self.dealt and self.mask not in masks.NAMES:
-            known = reduced(known, self.size)
+            from tf_inpaint.inpainting import large
+
+            known = large.reduced(images.centre(known), self.size)
         if known.shape[:2] not in (size, picture.shape[:2]):
             raise ValueError(
                 f"A mask must have its image's size or the network's, {self.size} x {self.size}; {item.key} "
@@ -249,14 +251,6 @@ def coloured(picture: np.ndarray, channels: int) -> np.ndarray:
         return picture
     levels = Image.fromarray(picture[..., 0] if channels == 3 else picture)
     return np.asarray(levels.convert("RGB" if channels == 3 else "L")).reshape(*picture.shape[:2], channels)
-
-
-def reduced(known: np.ndarray, size: int) -> np.ndarray:
-    """`known` `[H, W, 1]` as `images.fit` resizes an image: a pixel is known only if nothing hidden went into it."""
-    # At random values, for the filter's weights can add up to 0.
-    hidden = (1 - known) * np.random.default_rng(0).uniform(1, 2, known.shape)
-    mixed = images.resize(images.centre(hidden), size)
-    return (np.abs(mixed) < 1e-6).astype(np.float32)
 
 
 def box_averages(picture: np.ndarray, factor: int) -> np.ndarray:

@@ -32,7 +32,7 @@ def run(config: ExploreConfig) -> int:
     runs.read_config(folder)
     name = f"{config.kind}.{config.format if config.kind in FILMS else 'png'}"
     out_dir = Path(config.out_dir or folder / "exploration" / config.kind)
-    outputs.claim(out_dir, [name, "exploration.json", "latents.npz", "nearest.json"], config.overwrite)
+    outputs.claim(out_dir, [name, "exploration.json", "latents.npz"], config.overwrite)
     if config.kind == "film":
         step, found = None, explorations.film(config)
     else:
@@ -51,8 +51,6 @@ def run(config: ExploreConfig) -> int:
     settings = dataclasses.asdict(config)
     for free in ("out_dir", "overwrite"):
         del settings[free]
-    if config.kind == "nearest":
-        outputs.write_json(out_dir / "nearest.json", found.numbers)
     outputs.write_json(out_dir / "exploration.json", {"settings": settings, "step": step, **found.numbers})
     print(*filter(None, [found.says, f"Look at {out_dir / name}"]), sep="\n")
     return 0

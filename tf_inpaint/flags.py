@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 import re
+import shlex
 import textwrap
 import types
 import typing
@@ -88,6 +89,27 @@ def from_json(config_class: type[Config], text: str) -> Config:
         if _kind(known[name]) is tuple and isinstance(value, list):
             given[name] = tuple(value)
     return config_class(**given)
+
+
+def command(module: str, config: Any) -> str:
+    """The command line that `parse` makes this config of: the flags that differ from their defaults.
+
+    Args:
+      module: such as `tf_inpaint.complete`.
+      config: a dataclass of `setting`s.
+    """
+    words = ["python", "-m", module]
+    last: list[str] = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value == field.default:
+            continue
+        if "positional" in field.metadata:
+            dashed = any(item.startswith("-") for item in value)
+            last = [f"--{field.name}={item}" if dashed else item for item in value]
+        else:
+            words.append(f"--{field.name}={_text(value)}")
+    return shlex.join(words + last)
 
 
 def to_flags(config: Any) -> str:

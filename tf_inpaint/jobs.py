@@ -179,8 +179,7 @@ class Job:
                 report.picture(self.film, film, self.out_dir),
             ),
             report.section("Numbers", report.numbers(lines, COLUMNS, "Numbers of each image"), report.note(meaning)),
-            report.section("Settings", report.settings(settings)),
-            report.section("Repeat it", report.repeat("tf_inpaint.complete", self.config)),
+            *report.origin(settings, "tf_inpaint.complete", self.config),
         ]
         sentence = f"Holes filled with what the network of {self.config.run_dir} draws when it must match the rest."
         report.write(self.page, f"Completed images: {len(lines)}", sentence, sections)

@@ -5,18 +5,16 @@ is shown, file names and settings too, is escaped.
 """
 
 import base64
-import dataclasses
 import html
 import os
 import re
-import shlex
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tf_inpaint import images
+from tf_inpaint import flags, images
 
 LARGEST = 4 << 20
 """Bytes of a picture, beyond which the page links to it."""
@@ -187,41 +185,19 @@ def emphasis(text: str) -> str:
     return re.sub(r"`(.+?)`", r"<code>\1</code>", re.sub(r"\*(.+?)\*", r"<em>\1</em>", text))
 
 
-def settings(values: Mapping[str, Any]) -> str:
-    """A list of names and values."""
-    items = [f"<dt>{html.escape(name)}</dt><dd>{html.escape(spelled(value))}</dd>" for name, value in values.items()]
-    return "<dl>\n{}\n</dl>".format("\n".join(items))
-
-
-def command(module: str, config: Any) -> str:
-    """The command line that `flags.parse` makes this config of: the flags that differ from their defaults.
-
-    Args:
-        module: such as `tf_inpaint.complete`.
-        config: a dataclass of `flags.setting`s.
-    """
-    words = ["python", "-m", module]
-    last: list[str] = []
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value == field.default:
-            continue
-        if "positional" in field.metadata:
-            dashed = any(item.startswith("-") for item in value)
-            last = [f"--{field.name}={item}" if dashed else item for item in value]
-        else:
-            words.append(f"--{field.name}={spelled(value, ',')}")
-    return shlex.join(words + last)
-
-
-def spelled(value: Any, separator: str = ", ") -> str:
+def spelled(value: Any) -> str:
     if isinstance(value, Mapping):
         value = [f"{name}: {each}" for name, each in value.items()]
     if isinstance(value, list | tuple):
-        return separator.join(map(str, value))
+        return ", ".join(map(str, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def repeat(module: str, config: Any) -> str:
-    """The `command` to copy."""
-    return f"<pre>{html.escape(command(module, config))}</pre>"
+def origin(settings: Mapping[str, Any], module: str, config: Any) -> list[str]:
+    """The sections at a page's end: the settings, and the `flags.command` to copy."""
+    items = [f"<dt>{html.escape(name)}</dt><dd>{html.escape(spelled(value))}</dd>" for name, value in settings.items()]
+    command = flags.command(module, config)
+    return [
+        section("Settings", "<dl>\n{}\n</dl>".format("\n".join(items))),
+        section("Repeat it", f"<pre>{html.escape(command)}</pre>"),
+    ]

@@ -14,6 +14,8 @@ from tf_inpaint.runs import Run
 STEPS_FROM_ENCODER, STEPS = 25, 100
 """Of a search whose number of steps was not given. From the encoder's z more of them match what is known still better,
 and move off a likely hole: on MNIST (center, left) and on faces PSNR and SSIM of the hole are lower after 100."""
+FRAMES = 12
+"""Of a search's film, at least, where it has so many steps."""
 SAMPLES = 8
 """Answers drawn where the estimate needs some and no number was given."""
 
@@ -94,3 +96,8 @@ def new_inpainter(config: SearchConfig, networks: Networks, low_resolution_facto
         sampling=sampling,
         estimate=config.estimate,
     )
+
+
+def steps_a_frame(inpainter: Inpainter) -> int:
+    """Steps of the search from one frame of its film to the next."""
+    return max(1, inpainter.steps // FRAMES)

@@ -109,15 +109,19 @@ def crops(image: np.ndarray, known: np.ndarray, chosen: Sequence[Square], size: 
     Returns:
         images `[N, S, S, C]` float32 in [-1, 1], 0 where hidden, and known `[N, S, S, 1]` float32.
     """
-    given = known > 0
-    # At random values, for the filter's weights can add up to 0.
-    hidden = np.where(given, 0, np.random.default_rng(0).uniform(1, 2, known.shape))
-    masks = [np.abs(_resized(square.of(hidden), size)) < 1e-6 for square in chosen]
-    painted = np.where(given, image, np.float32(0))
+    painted = np.where(known > 0, image, np.float32(0))
     pictures = [_resized(square.of(painted), size).clip(-1, 1) for square in chosen]
+    masks = [reduced(square.of(known), size) for square in chosen]
     shape = (len(chosen), size, size)
-    masks = np.reshape(masks, (*shape, 1))
-    return np.where(masks, np.reshape(pictures, (*shape, image.shape[2])), 0).astype(np.float32), np.float32(masks)
+    pictures, masks = np.reshape(pictures, (*shape, image.shape[2])), np.reshape(masks, (*shape, 1))
+    return np.where(masks > 0, pictures, 0).astype(np.float32), np.float32(masks)
+
+
+def reduced(known: np.ndarray, size: int) -> np.ndarray:
+    """A square of `known` as `crops` has it at the network's size: `[S, S, 1]` float32."""
+    # At random values, for the filter's weights can add up to 0.
+    hidden = np.where(known > 0, 0, np.random.default_rng(0).uniform(1, 2, known.shape))
+    return (np.abs(_resized(hidden, size)) < 1e-6).astype(np.float32)
 
 
 def restore(

@@ -16,12 +16,10 @@ from tf_inpaint.config import SearchConfig
 from tf_inpaint.examples import Example, Masks, coloured
 from tf_inpaint.inputs import Input
 from tf_inpaint.runs import Run
-from tf_inpaint.search import Networks, new_inpainter
+from tf_inpaint.search import Networks, new_inpainter, steps_a_frame
 
 KEPT = 4
 """Searches whose graphs are kept: tracing one anew takes seconds."""
-FRAMES = 12
-"""Of the search's film, at least, where it has so many steps."""
 CELL = 168
 """Height of a picture in a frame, at least."""
 LARGE = 1_000_000
@@ -117,7 +115,7 @@ class Filler:
             seeds = np.array(example.seeds(0))
             masked, known = example.rows
             inpainter = self.inpainter(self.search())
-            every = max(1, inpainter.steps // FRAMES)
+            every = steps_a_frame(inpainter)
             inpainter.complete(images.to_float(masked), known, seeds, lambda *_: None, every)
             if self.config.samples:
                 self._several(example, self.search_several(self.config.samples, self.config.blend), 0)
@@ -145,7 +143,7 @@ class Filler:
 
         def work():
             inpainter = self.inpainter(search)
-            every = max(1, inpainter.steps // FRAMES)
+            every = steps_a_frame(inpainter)
             found = inpainter.complete(images.to_float(masked), known, np.array(example.seeds(seed)), watch, every)
             return found, completed(example, found.images, found.generated, inpainter.blend)
 
