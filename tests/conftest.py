@@ -1,11 +1,16 @@
 """A model exported and loaded once for all tests that ask it."""
 
-import cpp_loader
-import pytest
-import tiny
+import os
 
-from tf_inpaint import export
-from tf_inpaint.config import ExportConfig
+# As the commands have it: TensorFlow's other kernels sum the last rows of a batch in an order of their own.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import cpp_loader  # noqa: E402
+import pytest  # noqa: E402
+import tiny  # noqa: E402
+
+from tf_inpaint import export  # noqa: E402
+from tf_inpaint.config import ExportConfig  # noqa: E402
 
 
 @pytest.fixture(scope="session")

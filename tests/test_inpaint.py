@@ -490,6 +490,15 @@ def test_several_answers_do_not_depend_on_the_neighbours(encoded):
     assert_same(rows(together, slice(4, 5)), alone)
 
 
+def test_chains_move_whatever_is_known():
+    images, known, seeds = digits(4)
+    for factor, given in ((4, np.zeros_like(known)), (None, known)):
+        found = several(low_resolution_factor=factor).complete(images, given, seeds)
+        assert found.acceptance.shape == (4, 3)
+        assert 0.2 < found.acceptance.mean() <= 1
+        assert (found.reason == solve.Reason.DRAWN).all()
+
+
 def test_several_answers_read_no_hidden_pixel():
     images, known, seeds = digits(4)
     scrambled = np.where(known > 0, images, np.nan)

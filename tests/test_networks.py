@@ -112,6 +112,27 @@ def test_outputs(network):
 
 
 @conformance
+def test_a_row_is_the_same_to_the_bit_wherever_it_stands(network):
+    """The outputs, and the gradient of what a search lowers."""
+    randomise(network)
+    function = folded(network)
+
+    @tf.function
+    def both(inputs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = function(inputs)
+            total = tf.reduce_sum(tf.abs(outputs - 0.3))
+        return outputs, tape.gradient(total, inputs)
+
+    inputs = inputs_for(network, 8)
+    expected = both(tf.constant(inputs))
+    for shift in range(1, 8):
+        for found, there in zip(both(tf.constant(np.roll(inputs, shift, axis=0))), expected, strict=True):
+            np.testing.assert_array_equal(np.roll(found, -shift, axis=0), there)
+
+
+@conformance
 def test_any_batch_size_in_one_trace(network):
     randomise(network)
     signature = [tf.TensorSpec([None, *network.input_size])]

@@ -144,13 +144,6 @@ def test_scales_go_from_the_priors_to_the_misfits():
     np.testing.assert_allclose(found[:, 2], 1e-3 / np.sqrt(slope * np.array([1, 1 / 16])), rtol=0.01)
 
 
-def test_weighted_mean_by_hand():
-    pictures = np.array([0.0, 1.0, np.nan], np.float32).reshape(1, 3, 1, 1, 1)
-    energy = np.array([[2 * np.log(3.0), 0.0, np.inf]], np.float32)
-    np.testing.assert_allclose(posterior.weighted_mean(pictures, energy, 2.0), [[[[0.75]]]], rtol=1e-5)
-    np.testing.assert_allclose(posterior.weighted_mean(pictures, energy, [1e6]), [[[[0.5]]]], rtol=1e-4)
-
-
 def test_deviation_and_uncertainty_by_hand():
     pictures = np.array([[[0.0, 1.0]], [[6.0, 1.0]]], np.float32).reshape(1, 2, 1, 1, 2)
     np.testing.assert_allclose(posterior.deviation(pictures), [[[[3.0, 0.0]]]])

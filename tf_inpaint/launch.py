@@ -68,7 +68,8 @@ def _import_tensorflow() -> None:
     os.environ["KERAS_BACKEND"] = backend
     # With a GPU, TensorFlow's errors say why it cannot be used; without one, that there is none.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if any(map(os.path.exists, _GPUS)) else "3")
-    # Off by default on CPUs without AVX-512, where it still is up to twice as fast.
+    # Off by default on CPUs without AVX-512, where it still is up to twice as fast; and the kernels that then take its
+    # place let the last bits of an image's answer depend on its place in the batch.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _muted():
         importlib.import_module("tensorflow")

@@ -12,12 +12,14 @@ class SearchConfig:
     """How a z is searched for and its picture blended in: part of every command that completes images."""
 
     steps: int | None = setting(
-        None, "search steps, at most; none: 25 from the z of an encoder, 100 without one", minimum=1
+        None,
+        "search steps, at most, and how slowly they fall; none: 25 from the z of an encoder, 100 without one",
+        minimum=1,
     )
     tolerance: float = setting(
         0.01, "a search has converged when its energy has not fallen by this share ...", minimum=0, below=1
     )
-    patience: float = setting(0.25, "... in this share of its steps; 1: all take all", above=0)
+    patience: float = setting(0.25, "... in this share of its steps, but at least 25; 1: all take all", above=0)
     solver: str = setting(
         "preconditioned",
         "what moves z: Adam along the generator's directions with falling steps, or plain Adam",
@@ -50,7 +52,8 @@ class SearchConfig:
     )
     estimate: str = setting(
         "best",
-        "what an image is completed with: the z of the lowest energy, one drawn by chance, or the mean of all drawn",
+        "what an image is completed with: the z of the lowest energy, one drawn by chance, or the mean of all drawn; "
+        "what is drawn is neither searched for by --solver, --steps and --restarts nor seen by the prior",
         choices=("best", "sample", "mean"),
     )
     blend: str = setting(

@@ -11,7 +11,7 @@ import math
 
 import keras
 
-from tf_inpaint.gan.layers import ConvolutionFromImage, ConvolutionToImage
+from tf_inpaint.gan.layers import ConvolutionFromImage, ConvolutionToImage, Dense
 
 
 def initializer() -> keras.Initializer:
@@ -37,7 +37,7 @@ def generator(network, channels: list[int]) -> list[keras.Layer]:
     shape = (size, size, channels[-1])
     fixed = {"kernel_initializer": initializer(), "dtype": network.dtype_policy}
     layers = [
-        keras.layers.Dense(math.prod(shape), use_bias=biased, name="project", **fixed),
+        Dense(math.prod(shape), use_bias=biased, name="project", **fixed),
         keras.layers.Reshape(shape, dtype=network.dtype_policy, name="reshape"),
         *activated(size),
     ]
@@ -68,5 +68,5 @@ def discriminator(network, channels: list[int]) -> list[keras.Layer]:
     return [
         *layers,
         keras.layers.Flatten(dtype=network.dtype_policy, name="flatten"),
-        network.with_kernel(keras.layers.Dense, 1, **fixed),
+        network.with_kernel(Dense, 1, **fixed),
     ]

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.gan.layers import Dense, run
 from tf_inpaint.gan.networks import stage_channels
 from tf_inpaint.gan.optimizer import Adam
 
@@ -62,10 +63,10 @@ class Encoder(keras.Model):
             self.stack += [conv, self.activation(f"leaky_relu_{stage}")]
         self.stack += [
             keras.layers.Flatten(dtype=self.dtype_policy, name="flatten"),
-            keras.layers.Dense(hidden_size, name="hidden", **fixed),
+            Dense(hidden_size, name="hidden", **fixed),
             self.activation("leaky_relu"),
             # It begins with z near 0: tanh, once saturated, does not come back.
-            keras.layers.Dense(
+            Dense(
                 latent_size,
                 activation="tanh",
                 kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
@@ -84,10 +85,7 @@ class Encoder(keras.Model):
     def call(self, images, known, training=False):
         # A product would let a NaN in the hole through.
         known = keras.ops.cast(known > 0, images.dtype)
-        outputs = keras.ops.concatenate([keras.ops.where(known > 0, images, 0), known], axis=-1)
-        for layer in self.stack:
-            outputs = layer(outputs)
-        return outputs
+        return run(self.stack, keras.ops.concatenate([keras.ops.where(known > 0, images, 0), known], axis=-1), training)
 
     def get_config(self):
         fields = ("image_size", "channels", "width", "latent_size", "hidden_size")

@@ -184,6 +184,21 @@ class SpectralNormalization(keras.layers.Wrapper):
         return self.layer.compute_output_shape(input_shape)
 
 
+@keras.saving.register_keras_serializable(package="tf_inpaint")
+class Dense(keras.layers.Dense):
+    """Keras' Dense, whose rows at inference are products of their own.
+
+    A product of all rows takes, say, six at a time and sums what is left over in another order: a row's last bits
+    would depend on its place in the batch. For the few rows of a search it costs nothing, in training it would.
+    """
+
+    def call(self, inputs, training=False):
+        if training:
+            return super().call(inputs)
+        outputs = tf.matmul(inputs[:, None], tf.convert_to_tensor(self.kernel))[:, 0]
+        return self.activation(outputs + tf.convert_to_tensor(self.bias) if self.use_bias else outputs)
+
+
 # TensorFlow hands a convolution with "same" padding to oneDNN on a CPU, which is slow where one side has 1 or
 # 3 channels. The same padding in numbers goes to Eigen: 1.6 times as fast at the two layers next to the image.
 PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]

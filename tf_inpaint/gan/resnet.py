@@ -17,7 +17,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tf_inpaint.gan.layers import ConvolutionFromImage, run
+from tf_inpaint.gan.layers import ConvolutionFromImage, Dense, run
 
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
@@ -119,7 +119,7 @@ def generator(network, channels: list[int]) -> list[keras.Layer]:
     size = network.image_size >> len(channels)
     shape = (size, size, channels[-1])
     layers = [
-        keras.layers.Dense(math.prod(shape), kernel_initializer=glorot(), name="project", **fixed),
+        Dense(math.prod(shape), kernel_initializer=glorot(), name="project", **fixed),
         keras.layers.Reshape(shape, name="reshape", **fixed),
     ]
     for filters in reversed(channels):
@@ -146,5 +146,5 @@ def discriminator(network, channels: list[int]) -> list[keras.Layer]:
         *layers,
         keras.layers.ReLU(dtype=network.dtype_policy, name=f"relu_{size}x{size}"),
         GlobalSum(dtype="float32", name="global_sum"),
-        network.with_kernel(keras.layers.Dense, 1, **fixed),
+        network.with_kernel(Dense, 1, **fixed),
     ]

@@ -69,7 +69,7 @@ def complete(inpainter: Inpainter, images: tf.Tensor, known: tf.Tensor, seeds: t
 
     uncertainties = tf.fill(tf.shape(known), -1.0)
     if inpainter.sampling:
-        drawn, _, mean, uncertainties = in_blocks(inpainter.several, inpainter.images_sampled_together, rows)
+        drawn, _, mean, uncertainties, _ = in_blocks(inpainter.several, inpainter.images_sampled_together, rows)
     if inpainter.estimate == "best":
         z, steps = lowest(inpainter, rows)
     else:

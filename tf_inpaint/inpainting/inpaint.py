@@ -45,7 +45,10 @@ class Completions(NamedTuple):
     samples: np.ndarray
     """`[N, K, H, W, C]`, K completions that fit alike."""
     uncertainty: np.ndarray
-    """`[N, H, W, 1]`, the standard deviation over the samples, 0 where known, NaN without samples."""
+    """`[N, H, W, 1]`, the standard deviation of G(z) over all that the samples' chains went through, before blending; 0
+    where known, NaN without samples."""
+    acceptance: np.ndarray
+    """`[N, K]`, the share of its steps that a sample's chain accepted: near 0, it stood still."""
 
 
 class Inpainter:
@@ -53,7 +56,8 @@ class Inpainter:
 
     The rows (images times restarts) are searched in blocks of `block_size`, the last one padded, every random
     number comes from an image's own seed, and a row that has converged stays as it is while its block goes on. So
-    an image's answer is the same, bit for bit, whoever its neighbours are and however many images are given.
+    an image's answer is the same, bit for bit, whoever its neighbours are and however many images are given. (On a CPU
+    with oneDNN's kernels, which the commands ask for: `TF_ENABLE_ONEDNN_OPTS=1`.)
 
     Args:
         generator: z `[B, Z]` to images `[B, H, W, C]` in [-1, 1].
@@ -73,7 +77,7 @@ class Inpainter:
         block_size: rows searched together.
         encoder: images `[B, H, W, C]` and known `[B, H, W, 1]` to a z `[B, Z]` from which to start, if there is one.
         tolerance, patience: a search whose energy has not fallen by the share `tolerance` in the share `patience` of
-            its steps has converged and takes no more; a patience of 1 lets every search take all.
+            its steps, and in `SETTLING`, has converged and takes no more; a patience of 1 lets every search take all.
         keep: "best", the z of the lowest energy that the search came by, or "last".
         sampling: how to draw several answers; None: there are none.
         estimate: what the completion is made of: "best", the z of the lowest energy, "sample", the first of several
@@ -159,7 +163,7 @@ class Inpainter:
 
     @tf.function
     def several(self, images, known, weights, seeds):
-        """Of each image: K z, K completions, the mean picture, and the uncertainty of its hole."""
+        """Of each image: K z, K completions, the mean picture, the uncertainty of its hole, and the K acceptances."""
         count = self.sampling.samples
         if self.encoder:
             starts = posterior.spread(self.encoder(images, known), seeds, count)
@@ -171,11 +175,12 @@ class Inpainter:
         def misfit(z):
             return self.energy.contextual(self.generator(z), rows[0], rows[2])
 
-        share = tf.reduce_mean(known, axis=[1, 2, 3])
+        share = tf.ones([tf.shape(known)[0]]) if self.factor else tf.reduce_mean(known, axis=[1, 2, 3])
         found = posterior.sample(misfit, self.generator, starts, seeds, share, self.sampling)
         pictures = self.generator(tf.reshape(found.z, [-1, self.latent_size]))
         completions = tf.reshape(self.blend(*rows[:2], pictures), [-1, count, *pictures.shape[1:]])
-        return found.z, completions, found.mean, tf.where(known > 0, 0.0, posterior.uncertainty(found.deviation))
+        uncertainty = tf.where(known > 0, 0.0, posterior.uncertainty(found.deviation))
+        return found.z, completions, found.mean, uncertainty, found.acceptance
 
     @tf.function
     def finish(self, images, known, weights, generated):
@@ -228,24 +233,26 @@ class Inpainter:
         images, known, seeds = (self.padded(array) for array in (images, known, np.asarray(seeds, np.int64)))
         weights = objective.importance(known).numpy() if self.weighted else known
         given = images, known, weights, seeds
-        samples = np.empty([len(images), 0, *images.shape[1:]], np.float32)
+        samples, acceptance = np.empty([len(images), 0, *images.shape[1:]], np.float32), np.empty([len(images), 0])
         uncertainty = np.full(known.shape, np.nan, np.float32)
         if self.sampling:
             size = self.images_sampled_together
             groups = [slice(first, first + size) for first in range(0, count, size)]
             found = [[part.numpy() for part in self.several(*(each[group] for each in given))] for group in groups]
-            drawn, samples, mean, uncertainty = (self.padded(np.concatenate(part)) for part in zip(*found, strict=True))
+            drawn, samples, mean, uncertainty, acceptance = (
+                self.padded(np.concatenate(part)) for part in zip(*found, strict=True)
+            )
         if self.estimate == "best":
             z, steps, reason = self.lowest(count, *given, tell, every)
         else:
             z = drawn[:, 0]
             steps = np.full(len(images), self.sampling.steps_in_all, np.int32)
-            reason = np.full(len(images), solve.Reason.CAP, np.int32)
+            reason = np.full(len(images), solve.Reason.DRAWN, np.int32)
         generated = mean if self.estimate == "mean" else self.picture(z).numpy()
         if tell and self.estimate != "best":
             tell(0, self.steps, np.arange(count), lambda: generated[:count])
         completed, *terms = (part.numpy() for part in self.finish(*given[:3], generated))
-        found = completed, generated, z, *terms, steps, reason, samples, uncertainty
+        found = completed, generated, z, *terms, steps, reason, samples, uncertainty, acceptance
         return Completions(*(part[:count] for part in found))
 
     def lowest(self, count, images, known, weights, seeds, tell, every):

@@ -1,4 +1,7 @@
-"""Several answers to one image: z drawn from `exp(-energy(z) / temperature) p(z)`, and what they say together."""
+"""Several answers to one image: z drawn from `exp(-energy(z) / temperature) p(z)`, and what they say together.
+
+The energy here is what the caller gives; `Inpainter` gives the contextual distance alone.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.inpainting import samplers, solve
-from tf_inpaint.inpainting.solvers import EnergyFn, Solver, fold, normal
+from tf_inpaint.inpainting.solvers import EnergyFn, Solver, fold, normal, row_products
 
 MISFIT_SHARE = 0.03
 """The default temperature as a share of an image's lowest energy; found by trial, see `temperature_of`."""
@@ -68,26 +71,6 @@ def uncertainty(deviation: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_mean(tf.square(deviation), axis=-1, keepdims=True))
 
 
-def weighted_mean(pictures: tf.Tensor, energy: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
-    """The mean picture of restarts, `sum_k softmax(-energy / temperature)_k pictures_k`.
-
-    For points that a search left anywhere. Samples of a chain already lie where the density is high: their mean is
-    the plain one.
-
-    Args:
-        pictures: `[B, K, H, W, C]`.
-        energy: `[B, K]`; a picture whose energy is not finite counts for nothing.
-        temperature: a scalar, or `[B]`.
-
-    Returns:
-        `[B, H, W, C]`.
-    """
-    energy = tf.where(tf.math.is_finite(energy), energy, np.inf)
-    weights = tf.nn.softmax(-energy / tf.convert_to_tensor(temperature, energy.dtype)[..., None], axis=1)
-    weights = weights[..., None, None, None]
-    return tf.reduce_sum(tf.where(weights > 0, weights * pictures, 0.0), axis=1)
-
-
 def temperature_of(energy: tf.Tensor, share: float = MISFIT_SHARE) -> tf.Tensor:
     """The temperature for images of which the best fits have these energies: `share * min_k energy_k`, `[B]`.
 
@@ -114,7 +97,7 @@ def scales(curvature: np.ndarray | tf.Tensor, temperature: tf.Tensor, known_shar
     Args:
         curvature: `[Z]`, eigenvalues of the mean of J^T J over all pixels.
         temperature: `[B]`.
-        known_share: `[B]`, the share of the pixels that the energy sees.
+        known_share: `[B]`, the share of the pixels that the energy sees; of an image of low resolution it sees all.
     """
     slope = 2 / (np.pi * np.sqrt(3))
     precision = slope * known_share[:, None] * curvature / tf.square(temperature)[:, None]
@@ -196,7 +179,7 @@ def sample(
     )
 
     def z_of(turned):
-        return samplers.to_uniform(tf.matmul(turned, vectors, transpose_b=True))
+        return samplers.to_uniform(row_products(turned, vectors.T))
 
     def pictures(point, energy):
         """The chains' pictures, and which of them count."""
@@ -221,7 +204,7 @@ def sample(
         squares += tf.reduce_sum(tf.square(away), axis=1)
         return number, point, state, total, squares, count + tf.reduce_sum(counts, axis=1), accepted
 
-    point = tf.matmul(samplers.to_normal(fallen.best_point), vectors)
+    point = row_products(samplers.to_normal(fallen.best_point), vectors)
     # One more: a chain's first step only evaluates.
     burn_in_steps = adapt_steps + 1
     number, point, state = tf.while_loop(

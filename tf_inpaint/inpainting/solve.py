@@ -20,12 +20,14 @@ class Reason(IntEnum):
     CAP = 0
     CONVERGED = 1
     NO_ENERGY = 2
+    DRAWN = 3
 
     @property
     def sentence(self) -> str:
         return {
             Reason.CAP: "It took all its steps; more of them may lower the energy further.",
             Reason.CONVERGED: "Its energy no longer fell.",
+            Reason.DRAWN: "It was drawn at the end of a chain, all of which are of one length.",
             Reason.NO_ENERGY: "No point had a finite energy; check the networks and the known pixels for NaN.",
         }[self]
 

@@ -51,6 +51,14 @@ def value_and_gradient(energy_fn: EnergyFn, point: tf.Tensor) -> tuple[tf.Tensor
     return energy, tape.gradient(energy, point, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
+def row_products(rows: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """`rows @ matrix`, `[B, Z]`, to the last bit the same wherever in the batch a row stands.
+
+    One product of all rows takes several at a time and sums what is left over in another order.
+    """
+    return tf.matmul(rows[:, None], matrix)[:, 0]
+
+
 def mix(bits: tf.Tensor) -> tf.Tensor:
     """Other 64 bits for every 64 bits, one to one, each depending on all: uint64 to uint64, any shape.
 
@@ -182,13 +190,13 @@ def adam(
     def step(energy_fn, point, state, seeds=None):
         energy, gradient = value_and_gradient(energy_fn, point)
         if basis is not None:
-            gradient = gradient @ basis
+            gradient = row_products(gradient, basis)
         count = state.count + 1
         mean = beta_1 * state.mean + (1 - beta_1) * gradient
         square = beta_2 * state.square + (1 - beta_2) * tf.square(gradient)
         change = mean / (1 - beta_1**count) / (tf.sqrt(square / (1 - beta_2**count)) + epsilon)
         if basis is not None:
-            change = tf.matmul(change, basis, transpose_b=True)
+            change = row_products(change, tf.transpose(basis))
         return energy, constrain(point - rate(state.count) * change, seeds), AdamState(count, mean, square)
 
     return Solver(init, step)
