@@ -88,6 +88,14 @@ def test_a_row_measures_from_each_multiple_on(tmp_path):
     assert (tmp_path / "m.csv").read_text() == before
 
 
+def test_nothing_is_measured_without_a_measure(tmp_path):
+    model = Model()
+    file = callbacks.MetricsFile(tmp_path / "m.csv", 4, Z, 8, None, measure_every=10)
+    begun(model, file)
+    run(model, range(1, 13), file)
+    assert [row[0] for row in rows_of(tmp_path / "m.csv")] == [4, 8, 12]
+
+
 def test_warned_in_words_once(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
     model = Model()

@@ -82,7 +82,7 @@ class MetricsFile(Every):
         clock: seconds; None writes `nan` for images per second, so that equal runs write equal files.
         measures: names of further columns.
         measure: the model to a number for each of `measures`; called in the first row from each multiple of
-            `measure_every` on; the others have `nan` there.
+            `measure_every` on; the others have `nan` there. None: never called.
         data_diversity: `diversity` of the data, which `diagnosis` compares with; `nan` if not known.
     """
 
@@ -125,7 +125,7 @@ class MetricsFile(Every):
             row["images_per_second"] = (step - start) * self.images_per_step / (now - then)
         row |= {name: float(self.model.means[name].result()) for name in LOGS}
         row |= {"step": step, "loss_scale": self.model.loss_scale, "diversity": diversity(self.model(self.z).numpy())}
-        if self.measure_every and step % self.measure_every < self.period:
+        if self.measure and self.measure_every and step % self.measure_every < self.period:
             row |= dict(zip(self.measures, self.measure(self.model), strict=True))
         self.rows.append(row)
         with self.path.open("a", newline="") as file:
