@@ -551,6 +551,25 @@ def test_steps_of_a_schedule_are_not_changed_on_the_way(tmp_path):
         runs.create(dataclasses.replace(config, steps=9))
 
 
+@pytest.mark.parametrize(
+    ("jobs", "task", "writes"),
+    [
+        (["worker"], ("worker", 0), True),
+        (["worker"], ("worker", 1), False),
+        (["chief", "worker"], ("chief", 0), True),
+        (["chief", "worker"], ("worker", 0), False),
+        ([], (None, None), True),
+    ],
+)
+def test_one_of_the_workers_writes_the_run(jobs, task, writes, tmp_path):
+    spec = tf.train.ClusterSpec({job: ["a:1", "b:1"] for job in jobs})
+    resolver = SimpleNamespace(cluster_spec=lambda: spec, task_type=task[0], task_id=task[1])
+    config = dataclasses.replace(CONFIG, run_dir=str(tmp_path / "run"))
+    with runs.created(config, SimpleNamespace(cluster_resolver=resolver)) as folder:
+        assert (folder == tmp_path / "run") is (tmp_path / "run").exists() is writes
+        assert (folder / "samples").is_dir()
+
+
 def test_several_workers_need_their_addresses(tmp_path, command, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     code, (error,) = command("--strategy=multi_worker", f"--run_dir={tmp_path}/run")

@@ -26,8 +26,6 @@ from tf_inpaint.gan.model import GAN
 from tf_inpaint.gan.networks import Discriminator, Generator, folded
 
 RUNS = Path("runs")
-FIRST = ("worker", 0)
-"""The chief, where `TF_CONFIG` names none."""
 CONTINUABLE = {
     "run_dir",
     "steps",
@@ -70,7 +68,9 @@ def created(config: TrainConfig, strategy: tf.distribute.Strategy) -> Iterator[P
     All workers must take part in what the chief does: reading a variable may ask them all.
     """
     resolver = strategy.cluster_resolver
-    if resolver is None or resolver.task_type in (None, "chief") or (resolver.task_type, resolver.task_id) == FIRST:
+    if resolver:  # worker 0 is the chief where `TF_CONFIG` names none
+        chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    if resolver is None or (resolver.task_type or chief, resolver.task_id or 0) == (chief, 0):
         yield create(config)
     else:
         with tempfile.TemporaryDirectory() as folder:
