@@ -577,6 +577,27 @@ def test_several_workers_need_their_addresses(tmp_path, command, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1"]}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"index": 0}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker"}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": ["a:1"], "task": 0}',
+    ],
+)
+def test_malformed_addresses_are_refused(text, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError) as refusal:
+        runs.strategy(dataclasses.replace(CONFIG, strategy="multi_worker"))
+    assert f"TF_CONFIG; it is {text}; set it" in str(refusal.value)
+
+
 def test_seed_fixes_the_first_weights():
     config = dataclasses.replace(CONFIG, seed=3)
     first, again, other = (runs.new_gan(dataclasses.replace(config, seed=seed)).get_weights() for seed in (3, 3, 4))

@@ -8,6 +8,7 @@ metrics.csv  training.png  samples/  training.gif  events/
 """
 
 import contextlib
+import json
 import logging
 import os
 import tempfile
@@ -142,14 +143,20 @@ def strategy(config: TrainConfig) -> tf.distribute.Strategy:
     To be called before anything else of TensorFlow is used.
 
     Raises:
-        ValueError: `TF_CONFIG` is missing, or the replicas cannot share a batch evenly.
+        ValueError: `TF_CONFIG` is missing or malformed, or the replicas cannot share a batch evenly.
     """
     if config.strategy == "multi_worker":
-        if "TF_CONFIG" not in os.environ:
+        text = os.environ.get("TF_CONFIG")
+        try:
+            given = json.loads(text or "{}")
+            tf.train.ClusterSpec(given["cluster"]).task_address(given["task"]["type"], int(given["task"]["index"]))
+        except (LookupError, TypeError, ValueError) as error:
             raise ValueError(
-                "--strategy=multi_worker must find all workers' addresses in TF_CONFIG; it is not set; "
-                "set it on each machine, or pass --strategy=mirrored."
-            )
+                "--strategy=multi_worker must find all workers' addresses, and which one is this machine's, in "
+                f"TF_CONFIG; it is {text or 'not set'}; set it on each machine, as in "
+                """{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}, or pass """
+                "--strategy=mirrored."
+            ) from error
         result = tf.distribute.MultiWorkerMirroredStrategy()
     elif config.strategy == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
