@@ -570,6 +570,14 @@ def test_one_of_the_workers_writes_the_run(jobs, task, writes, tmp_path):
         assert (folder / "samples").is_dir()
 
 
+def test_criterion_of_the_best_step_is_not_changed_on_the_way(tmp_path):
+    config = dataclasses.replace(CONFIG, run_dir=str(tmp_path / "run"))
+    runs.create(config)
+    for best_by in ("frechet_random", "none"):
+        with pytest.raises(ValueError, match=r"differs in --best_by \(sliced_wasserstein there\);"):
+            runs.create(dataclasses.replace(config, best_by=best_by))
+
+
 def test_several_workers_need_their_addresses(tmp_path, command, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     code, (error,) = command("--strategy=multi_worker", f"--run_dir={tmp_path}/run")

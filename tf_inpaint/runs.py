@@ -34,10 +34,9 @@ CONTINUABLE = {
     "checkpoint_every",
     "keep_checkpoints",
     "data_dir",
-    "best_by",
     "encoder_steps",
 }
-"""Settings that may change when a run is continued: none of them changes a step."""
+"""Settings that may change when a run is continued: none changes a step, or which one is the best."""
 
 log = logging.getLogger("tf_inpaint")
 
