@@ -21,10 +21,11 @@ ROOT = Path(__file__).parent.parent
 BATCH, LATENT = 4, 5
 
 
-def new_gan(weights_seed=0, dtype="float32", normalization="batch", **kwargs):
+def new_gan(weights_seed=0, dtype="float32", normalization="batch", synchronized=False, **kwargs):
     """A tiny GAN with weights ten times the paper's, whose gradients are then well above rounding."""
     keras.utils.set_random_seed(weights_seed)
     settings = {"width": 2, "latent_size": LATENT, "normalization": normalization, "dtype": dtype}
+    settings["synchronized"] = synchronized
     networks = Generator(28, 1, **settings), Discriminator(28, 1, **settings)
     for network in networks:
         for variable in network.trainable_variables:
@@ -480,9 +481,9 @@ def train_on_replicas(path):
     batches = tf.data.Dataset.from_tensor_slices(random_images(count=6 * BATCH)).batch(2 * BATCH)
     arrays = {}
 
-    def train(case, scope, normalization="none", undivided=False):
+    def train(case, scope, undivided=False, rate=0.1, **settings):
         with scope:
-            gan = with_sgd(new_gan(normalization=normalization))
+            gan = with_sgd(new_gan(**{"normalization": "none"} | settings), rate)
         if undivided:
             gan.scaled = lambda loss, optimizer: loss
         gan.fit(batches, shuffle=False, verbose=0)
@@ -494,7 +495,9 @@ def train_on_replicas(path):
     train("one", contextlib.nullcontext())
     train("two", strategy.scope())
     train("undivided", strategy.scope(), undivided=True)
-    train("normalised", strategy.scope(), "batch")
+    train("normalised", strategy.scope(), normalization="batch")
+    train("one_synchronised", contextlib.nullcontext(), rate=0.01, normalization="batch")
+    train("synchronised", strategy.scope(), rate=0.01, normalization="batch", synchronized=True)
     np.savez(path, **arrays)
 
 
@@ -510,13 +513,15 @@ def test_two_replicas_are_one(tmp_path):
     def variables(case, replica):
         return [array for name, array in arrays.items() if name.startswith(f"{case}/{replica}/")]
 
-    for case in ("two", "undivided", "normalised"):
+    for case in ("two", "undivided", "normalised", "synchronised"):
         assert all(same(variables(case, 0), variables(case, 1)))
 
-    def difference(case):
-        pairs = zip(variables(case, 0), variables("one", 0), strict=True)
+    def difference(case, one="one"):
+        pairs = zip(variables(case, 0), variables(one, 0), strict=True)
         return max(np.abs(array - expected).max() for array, expected in pairs)
 
     assert difference("two") < 1e-5
+    assert difference("synchronised", "one_synchronised") < 1e-3
+    assert difference("normalised", "one_synchronised") > 1e-2
     assert difference("undivided") > 1e-2  # what is seen where replicas' gradients are added, not averaged
     np.testing.assert_allclose(arrays["two/logs"], arrays["one/logs"], rtol=1e-5)

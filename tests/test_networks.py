@@ -489,6 +489,34 @@ def test_moving_statistics_equal_keras_up_to_bessels_correction():
     np.testing.assert_allclose(ours.moving_variance.numpy(), expected, rtol=1e-5)
 
 
+def test_synchronized_statistics_of_one_replica_are_its_own():
+    random = np.random.default_rng(0)
+    inputs = random.normal(0.5, 2, (3, 4, 5, 6)).astype(np.float32)
+    output_gradient = random.normal(size=inputs.shape).astype(np.float32)
+    plain, synchronized = BatchNormalization(), BatchNormalization(synchronized=True)
+    context = tf.distribute.get_replica_context()
+    synchronized.call = lambda inputs, training: synchronized.call_synchronized(inputs, context)
+    for layer in (plain, synchronized):
+        layer.build(inputs.shape)
+        randomise(layer)
+    expected = with_gradients(plain, inputs, output_gradient, training=True)
+    received = with_gradients(synchronized, inputs, output_gradient, training=True)
+    for one, other in zip(tf.nest.flatten(received), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    for one, other in zip(synchronized.variables, plain.variables, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5)
+
+
+def test_synchronized_variance_of_a_small_deviation_about_a_large_mean():
+    inputs = np.random.default_rng(0).normal(300, 0.01, (8, 4, 4, 3)).astype(np.float32)
+    layer = BatchNormalization(synchronized=True)
+    layer.build(inputs.shape)
+    outputs = layer.call_synchronized(tf.constant(inputs), tf.distribute.get_replica_context())
+    exact = inputs.astype(np.float64)
+    expected = (exact - exact.mean((0, 1, 2))) / np.sqrt(exact.var((0, 1, 2)) + 1e-5)
+    np.testing.assert_allclose(outputs, expected, atol=0.02)
+
+
 def test_statistics_are_float32_in_half_precision():
     network = make(Generator, dtype="mixed_float16")
     layer = network.stack[2]

@@ -71,9 +71,12 @@ class BatchNormalization(keras.layers.Layer):
     def call_synchronized(self, inputs, replica):
         """As `call`, when training, with the mean and variance over all replicas' batches."""
         values = tf.cast(inputs, tf.float32)
-        moments = [tf.reduce_mean(power, [0, 1, 2]) for power in (values, tf.square(values))]
-        mean, square = replica.all_reduce(tf.distribute.ReduceOp.MEAN, moments)
-        variance = square - tf.square(mean)
+
+        def average(numbers):
+            return replica.all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(numbers, [0, 1, 2]))
+
+        mean = average(values)
+        variance = average(tf.square(values - mean))  # not E[x^2] - E[x]^2, which may round to less than 0
         count = tf.cast(replica.num_replicas_in_sync * tf.size(inputs) // inputs.shape[-1], tf.float32)
         unbiased = variance * count / (count - 1)  # as the fused kernel's moving variance is
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
