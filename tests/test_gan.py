@@ -416,6 +416,25 @@ def test_overflow_skips_both_updates_and_halves_the_scale():
     assert all(np.isfinite(value).all() for value in values(gan.variables))
 
 
+@pytest.mark.parametrize("where", ["images", "generator"])
+def test_overflow_of_the_layers_leaves_nothing_behind(where):
+    gan, images = new_gan(dtype="mixed_float16"), random_images()
+    if where == "images":
+        images *= 1e6
+    else:
+        gan.generator.stack[0].kernel.assign(gan.generator.stack[0].kernel * 1e8)
+    skipped = gan.discriminator.trainable_variables
+    if where == "generator":
+        skipped = skipped + gan.generator.trainable_variables
+    before = values(skipped)
+    gan.train_step(tf.constant(images))
+    assert all(same(before, values(skipped)))
+    assert int(gan.discriminator_optimizer.inner_optimizer.iterations) == 0
+    for part in (gan.generator, gan.discriminator, gan.ema_generator):
+        for variable in part.variables:
+            assert np.isfinite(variable.numpy()).all(), variable.path
+
+
 @pytest.mark.parametrize("settings", [{}, {"normalization": "none", "loss": "wasserstein", "gradient_penalty": 10.0}])
 def test_loss_scale_does_not_change_the_step(settings):
     trained = []

@@ -64,9 +64,13 @@ class BatchNormalization(keras.layers.Layer):
             exponential_avg_factor=1 - self.momentum,
         )
         if training:
-            self.moving_mean.assign(mean)
-            self.moving_variance.assign(variance)
+            self.move(mean, variance)
         return outputs
+
+    def move(self, mean, variance):
+        """Where they are finite: an overflow in float16, whose step is skipped, must not stay in the averages."""
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(tf.where(tf.math.is_finite(value), value, moving))
 
     def call_synchronized(self, inputs, replica):
         """As `call`, when training, with the mean and variance over all replicas' batches."""
@@ -79,8 +83,8 @@ class BatchNormalization(keras.layers.Layer):
         variance = average(tf.square(values - mean))  # not E[x^2] - E[x]^2, which may round to less than 0
         count = tf.cast(replica.num_replicas_in_sync * tf.size(inputs) // inputs.shape[-1], tf.float32)
         unbiased = variance * count / (count - 1)  # as the fused kernel's moving variance is
-        for moving, value in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
-            moving.assign(self.momentum * moving + (1 - self.momentum) * value)
+        moving = self.moving_mean, self.moving_variance
+        self.move(*(old + (1 - self.momentum) * (new - old) for old, new in zip(moving, (mean, unbiased), strict=True)))
         scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
         return tf.cast((values - mean) * scale + self.beta, inputs.dtype)
 
