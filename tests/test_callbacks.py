@@ -107,6 +107,16 @@ def test_warned_in_words_once(tmp_path, caplog, monkeypatch):
     assert warnings[0].startswith("Step 1500: The generator has collapsed: its samples differ 11%")
 
 
+@pytest.mark.parametrize(("loss", "warned"), [("hinge", True), ("wasserstein", False)])
+def test_a_critic_s_accuracy_is_no_warning(tmp_path, caplog, monkeypatch, loss, warned):
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+    model = Model()
+    file = callbacks.MetricsFile(tmp_path / "m.csv", 100, Z, 8, None, loss=loss)
+    begun(model, file)
+    run(model, range(100, 2001, 100), file, real_accuracy=1.0, fake_accuracy=1.0)
+    assert ("tells all images apart" in caplog.text) is warned
+
+
 @pytest.mark.parametrize(("values", "kept"), [([3.0, 2.0, 2.5], 20), ([3.0, 3.0, 4.0], 10), ([5.0, np.nan, 4.0], 30)])
 def test_best_keeps_the_lowest(tmp_path, values, kept):
     model, value = Model(), iter(values)

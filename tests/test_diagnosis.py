@@ -49,5 +49,12 @@ def test_diversity_of_unknown_data_is_no_collapse():
     assert diagnosis(rows(diversity=0.0), math.nan) == ""
 
 
+def test_a_critic_s_sign_tells_nothing():
+    told_apart = {"real_accuracy": 1.0, "fake_accuracy": 1.0}
+    assert diagnosis(rows(**told_apart), 0.4, "wasserstein") == ""
+    assert "tells all images apart" in diagnosis(rows(**told_apart), 0.4, "hinge")
+    assert "has collapsed" in diagnosis(rows(**told_apart, diversity=0.05), 0.4, "wasserstein")
+
+
 def test_one_accuracy_alone_is_not_enough():
     assert diagnosis(rows(fake_accuracy=1.0), 0.4) == ""

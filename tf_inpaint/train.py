@@ -102,6 +102,7 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
         measure,
         config.measure_every,
         callbacks.diversity(spread(source, len(z))),
+        config.loss,
     )
     saving = callbacks.Checkpoints(manager, config.checkpoint_every, catch=config.strategy != "multi_worker")
     every = [

@@ -83,7 +83,7 @@ class MetricsFile(Every):
         measures: names of further columns.
         measure: the model to a number for each of `measures`; called in the first row from each multiple of
             `measure_every` on; the others have `nan` there. None: never called.
-        data_diversity: `diversity` of the data, which `diagnosis` compares with; `nan` if not known.
+        data_diversity, loss: what `diagnosis` must know beside the rows.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class MetricsFile(Every):
         measure=None,
         measure_every: int = 0,
         data_diversity: float = float("nan"),
+        loss: str = "non_saturating",
     ):
         super().__init__(period)
         self.path = Path(path)
@@ -108,6 +109,7 @@ class MetricsFile(Every):
         self.measure = measure
         self.measure_every = measure_every
         self.data_diversity = data_diversity
+        self.loss = loss
         self.said = ""
 
     def on_train_begin(self, logs=None):
@@ -132,7 +134,7 @@ class MetricsFile(Every):
             csv.writer(file).writerow(self.cells(row))
         for mean in self.model.means.values():
             mean.reset_state()
-        sentence = diagnosis(self.rows, self.data_diversity)
+        sentence = diagnosis(self.rows, self.data_diversity, self.loss)
         if sentence and sentence != self.said:
             log.warning("Step %d: %s", step, sentence)
         self.said = sentence

@@ -10,13 +10,14 @@ START = 500
 COLLAPSED, TOLD_APART = 0.3, 0.995
 
 
-def diagnosis(rows: Sequence[Mapping[str, float]], data_diversity: float) -> str:
+def diagnosis(rows: Sequence[Mapping[str, float]], data_diversity: float, loss: str = "non_saturating") -> str:
     """A sentence on what is wrong and what may help; empty when nothing is, or too little is known.
 
     Args:
         rows: of `metrics.csv`, with `step`, `discriminator_loss`, `generator_loss`, `real_accuracy`,
             `fake_accuracy` and `diversity`.
         data_diversity: of as many images of the data as the fixed z; `nan` if not known.
+        loss: the GAN's; accuracies say nothing of "wasserstein", whose critic is free up to a constant.
     """
     if rows and not all(math.isfinite(rows[-1][name]) for name in ("discriminator_loss", "generator_loss")):
         return (
@@ -33,7 +34,8 @@ def diagnosis(rows: Sequence[Mapping[str, float]], data_diversity: float) -> str
             "--discriminator_steps, a lower --learning_rate, or --loss=wasserstein --discriminator_norm=layer "
             "--gradient_penalty=10 may help."
         )
-    if all(min(row["real_accuracy"], row["fake_accuracy"]) > TOLD_APART for row in recent):
+    told_apart = all(min(row["real_accuracy"], row["fake_accuracy"]) > TOLD_APART for row in recent)
+    if told_apart and loss != "wasserstein":
         return (
             "The discriminator tells all images apart, so the generator learns little. With few images, "
             "--augment=color,translation,cutout helps; else --loss=non_saturating, --label_smoothing=0.1, "
