@@ -517,6 +517,8 @@ def train_on_replicas(path):
     train("normalised", strategy.scope(), normalization="batch")
     train("one_synchronised", contextlib.nullcontext(), rate=0.01, normalization="batch")
     train("synchronised", strategy.scope(), rate=0.01, normalization="batch", synchronized=True)
+    train("one_matched", contextlib.nullcontext(), rate=0.01, feature_matching=1.0)
+    train("matched", strategy.scope(), rate=0.01, feature_matching=1.0)
     np.savez(path, **arrays)
 
 
@@ -532,7 +534,7 @@ def test_two_replicas_are_one(tmp_path):
     def variables(case, replica):
         return [array for name, array in arrays.items() if name.startswith(f"{case}/{replica}/")]
 
-    for case in ("two", "undivided", "normalised", "synchronised"):
+    for case in ("two", "undivided", "normalised", "synchronised", "matched"):
         assert all(same(variables(case, 0), variables(case, 1)))
 
     def difference(case, one="one"):
@@ -540,6 +542,7 @@ def test_two_replicas_are_one(tmp_path):
         return max(np.abs(array - expected).max() for array, expected in pairs)
 
     assert difference("two") < 1e-5
+    assert difference("matched", "one_matched") < 1e-5
     assert difference("synchronised", "one_synchronised") < 1e-3
     assert difference("normalised", "one_synchronised") > 1e-2
     assert difference("undivided") > 1e-2  # what is seen where replicas' gradients are added, not averaged

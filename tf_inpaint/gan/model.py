@@ -20,6 +20,12 @@ def draw_latents(count: int, latent_size: int, seed) -> tf.Tensor:
     return tf.random.stateless_uniform([count, latent_size], seed=seed, minval=-1.0)
 
 
+def batch_mean(features) -> tf.Tensor:
+    """`[1, F]` float32: the mean over the global batch of features `[B, F]`, of which each replica has its rows."""
+    mean = tf.reduce_mean(tf.cast(features, tf.float32), axis=0, keepdims=True)
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, mean)
+
+
 class GAN(keras.Model):
     """A generator and a discriminator that are trained against each other (Goodfellow et al. 2014, algorithm 1).
 
@@ -44,7 +50,7 @@ class GAN(keras.Model):
         label_smoothing: real labels become `1 - label_smoothing`; of the cross-entropy losses only.
         gradient_penalty: weight of `losses.gradient_penalty`; 0 leaves it out, and likewise the next two.
         r1: weight of `losses.r1`.
-        feature_matching: weight of `losses.feature_matching`, beside G's loss; the means are a replica's own.
+        feature_matching: weight of `losses.feature_matching`, beside G's loss.
         augment: names of `augment.POLICIES`: changes made to all that D sees, in both updates.
         ema_decay: the average's decay is `min(ema_decay, (1 + step) / (10 + step))`.
         seed: of every z.
@@ -258,7 +264,8 @@ class GAN(keras.Model):
             if self.feature_matching:
                 with tape.stop_recording():
                     real_features = self.discriminator.features(shown(images), training=True)
-                matching = self.feature_matching * losses.feature_matching(real_features, features)
+                    real_mean = batch_mean(real_features)
+                matching = self.feature_matching * losses.feature_matching(real_mean, batch_mean(features))
             scaled = self.scaled(loss + matching, self.generator_optimizer)
         self.generator_optimizer.apply(tape.gradient(scaled, variables), variables)
         self.means["generator_loss"].update_state(loss)
