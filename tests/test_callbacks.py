@@ -28,7 +28,7 @@ class Mean:
 class Model:
     """What a callback sees of a GAN: pictures that differ as much as `z` does, and the same means in each row."""
 
-    loss_scale = 2.0
+    loss_scale, discriminator_loss_scale = 2.0, 4.0
 
     def __init__(self, step=0):
         self.step = step
@@ -80,6 +80,7 @@ def test_a_row_measures_from_each_multiple_on(tmp_path):
     assert [row[0] for row in table] == list(range(4, 33, 4))
     np.testing.assert_array_equal([row[-2:] for row in table if row[0] in seen], [[12, 7], [20, 7], [32, 7]])
     assert np.isnan([row[-2:] for row in table if row[0] not in seen]).all()
+    assert {(row[6], row[7]) for row in table} == {(2.0, 4.0)}
     assert {row[5] for row in table} == {1.0}  # -1 and 1 differ by one standard deviation of 1
     # Continued, what was measured stays.
     again = callbacks.MetricsFile(tmp_path / "m.csv", 4, Z, 8, None, ("near", "far"), measure, 10)

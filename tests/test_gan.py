@@ -388,7 +388,7 @@ def test_fused_adam_is_keras_adam():
 def test_no_loss_scale_outside_float16(dtype):
     gan = new_gan(dtype=dtype)
     assert type(gan.generator_optimizer) is type(gan.discriminator_optimizer) is Adam
-    assert gan.loss_scale == 1
+    assert gan.loss_scale == gan.discriminator_loss_scale == 1
 
 
 def test_overflow_skips_both_updates_and_halves_the_scale():
@@ -396,7 +396,10 @@ def test_overflow_skips_both_updates_and_halves_the_scale():
     optimizers = gan.generator_optimizer, gan.discriminator_optimizer
     for optimizer in optimizers:
         optimizer.dynamic_scale.assign(2.0**80)
-    assert gan.loss_scale == 2.0**80
+    assert gan.loss_scale == gan.discriminator_loss_scale == 2.0**80
+    gan.discriminator_optimizer.dynamic_scale.assign(2.0**79)
+    assert (gan.loss_scale, gan.discriminator_loss_scale) == (2.0**80, 2.0**79)
+    gan.discriminator_optimizer.dynamic_scale.assign(2.0**80)
     trained = gan.generator.trainable_variables + gan.discriminator.trainable_variables
     before = values(trained)
     gan.train_step(tf.constant(random_images()))

@@ -222,7 +222,7 @@ def test_metrics(finished):
     with (finished.whole / "metrics.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
     losses = "discriminator_loss,generator_loss,real_accuracy,fake_accuracy"
-    more = "diversity,loss_scale,images_per_second,penalty,frechet_random,sliced_wasserstein"
+    more = "diversity,loss_scale,discriminator_loss_scale,images_per_second,penalty,frechet_random,sliced_wasserstein"
     assert ",".join(header) == f"step,{losses},{more}"
     assert [int(row[0]) for row in rows] == list(range(7, 305, 7))
     table = np.array(rows, float)
@@ -232,13 +232,13 @@ def test_metrics(finished):
     assert table[0, 1] == pytest.approx(2 * np.log(2), rel=0.05)
     assert table[0, 2] == pytest.approx(np.log(2), rel=0.05)
     assert ((table[:, 5] > 0) & (table[:, 5] < 1)).all()
-    assert (table[:, 6] == 1).all()
-    assert np.isnan(table[:, 7]).all()
-    assert (table[:, 8] == 0).all()
-    measured = table[:, 0][np.isfinite(table[:, 9:]).all(axis=1)]
+    assert (table[:, 6:8] == 1).all()
+    assert np.isnan(table[:, 8]).all()
+    assert (table[:, 9] == 0).all()
+    measured = table[:, 0][np.isfinite(table[:, 10:]).all(axis=1)]
     assert measured.tolist() == [84, 161, 245]
-    assert (table[np.isin(table[:, 0], measured), 9:] > 0).all()
-    best = measured[np.argmin(table[np.isin(table[:, 0], measured), 10])]
+    assert (table[np.isin(table[:, 0], measured), 10:] > 0).all()
+    best = measured[np.argmin(table[np.isin(table[:, 0], measured), 11])]
     assert runs.load(finished.whole).step == best
 
 
@@ -339,7 +339,7 @@ def test_what_is_written_is_what_the_run_holds(pictures, tmp_path, command):
     last = (folder / "metrics.csv").read_text().splitlines()[-1].split(",")
     assert last[0] == "4"
     assert float(last[5]) == pytest.approx(callbacks.diversity(samples), rel=1e-4)
-    assert 0 < float(last[7]) < 1e6
+    assert 0 < float(last[8]) < 1e6
 
     # Further, with another period: settings that change no step may change.
     assert command(*flags_of(pictures, run_dir=folder, steps=6, sample_every=3))[0] == 0

@@ -28,7 +28,7 @@ def training_curves(rows: Sequence[Mapping[str, float]], path: Path) -> bool:
         return False
     from matplotlib.figure import Figure
 
-    taken = {"step", "loss_scale", "images_per_second", *sum(PANELS.values(), ())}
+    taken = {"step", "loss_scale", "discriminator_loss_scale", "images_per_second", *sum(PANELS.values(), ())}
     panels = PANELS | {name: (name,) for name in rows[0] if name not in taken}
     drawn = []
     for title, names in panels.items():

@@ -28,6 +28,7 @@ COLUMNS = (
     "fake_accuracy",
     "diversity",
     "loss_scale",
+    "discriminator_loss_scale",
     "images_per_second",
     "penalty",
 )
@@ -126,7 +127,8 @@ class MetricsFile(Every):
             (start, then), now = self.started, self.clock()
             row["images_per_second"] = (step - start) * self.images_per_step / (now - then)
         row |= {name: float(self.model.means[name].result()) for name in LOGS}
-        row |= {"step": step, "loss_scale": self.model.loss_scale, "diversity": diversity(self.model(self.z).numpy())}
+        row |= {name: getattr(self.model, name) for name in ("step", "loss_scale", "discriminator_loss_scale")}
+        row["diversity"] = diversity(self.model(self.z).numpy())
         if self.measure and self.measure_every and step % self.measure_every < self.period:
             row |= dict(zip(self.measures, self.measure(self.model), strict=True))
         self.rows.append(row)

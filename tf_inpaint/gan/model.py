@@ -26,6 +26,10 @@ def batch_mean(features) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, mean)
 
 
+def present_scale(optimizer) -> float:
+    return float(tf.convert_to_tensor(getattr(optimizer, "dynamic_scale", 1.0)))
+
+
 class GAN(keras.Model):
     """A generator and a discriminator that are trained against each other (Goodfellow et al. 2014, algorithm 1).
 
@@ -166,7 +170,11 @@ class GAN(keras.Model):
     @property
     def loss_scale(self) -> float:
         """The generator's present loss scale; 1 where none is needed."""
-        return float(tf.convert_to_tensor(getattr(self.generator_optimizer, "dynamic_scale", 1.0)))
+        return present_scale(self.generator_optimizer)
+
+    @property
+    def discriminator_loss_scale(self) -> float:
+        return present_scale(self.discriminator_optimizer)
 
     def call(self, z, training=False):
         return self.ema_generator(z, training=False)
