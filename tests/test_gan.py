@@ -57,6 +57,21 @@ def same(first, second):
     return [np.array_equal(one, other) for one, other in zip(first, second, strict=True)]
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"loss": "squares"}, "loss must be one of .*'wasserstein'.*; received squares; choose"),
+        ({"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing must go with .* labels; received hinge; leave"),
+        ({"loss": "wasserstein", "label_smoothing": 0.1}, "received wasserstein; leave it out"),
+        ({"gradient_penalty": 1.0}, "gradient_penalty and r1 must go with .*; received one with it; pass"),
+        ({"r1": 1.0}, "gradient_penalty and r1 must go with .*; received one with it; pass"),
+    ],
+)
+def test_contradictory_settings_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        new_gan(**settings)
+
+
 # --- one step against algorithm 1
 
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tf_inpaint.gan import augment, losses
-from tf_inpaint.gan.networks import Discriminator, Generator
+from tf_inpaint.gan.networks import Discriminator, Generator, one_of
 from tf_inpaint.gan.optimizer import Adam
 
 LOGS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "penalty")
@@ -58,6 +58,9 @@ class GAN(keras.Model):
         augment: names of `augment.POLICIES`: changes made to all that D sees, in both updates.
         ema_decay: the average's decay is `min(ema_decay, (1 + step) / (10 + step))`.
         seed: of every z.
+
+    Raises:
+        ValueError: the loss is unknown, or settings contradict each other.
     """
 
     def __init__(
@@ -82,9 +85,16 @@ class GAN(keras.Model):
         self.ema_generator = type(generator).from_config(generator.get_config() | {"name": "ema_generator"})
         self.ema_generator.set_weights(generator.get_weights())
         self.ema_generator.trainable = False
-        self.discriminator_loss, self.generator_loss = losses.PAIRS[loss]
+        self.discriminator_loss, self.generator_loss = losses.PAIRS[one_of("loss", loss, losses.PAIRS)]
         if label_smoothing:
+            if self.discriminator_loss is not losses.cross_entropy:
+                raise ValueError(f"label_smoothing must go with a loss that has labels; received {loss}; leave it out.")
             self.discriminator_loss = functools.partial(self.discriminator_loss, label_smoothing=label_smoothing)
+        if (gradient_penalty or r1) and getattr(discriminator, "normalization", "none") == "batch":
+            raise ValueError(
+                "gradient_penalty and r1 must go with a discriminator without batch normalisation, in which an "
+                "image's slope depends on its neighbours; received one with it; pass normalization='layer' to it."
+            )
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps
         self.reuse_generated = reuse_generated
