@@ -181,8 +181,12 @@ def test_curves_show_what_was_measured(tmp_path):
     assert plots.points(rows, "far") == {20: 20.0, 40: 40.0}
 
 
-def test_no_curves_without_rows_or_matplotlib(tmp_path, monkeypatch):
+def test_no_curves_without_rows_or_matplotlib(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+    caplog.set_level(logging.INFO, "tf_inpaint")
     assert not plots.training_curves([], tmp_path / "curves.png")
     monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
+    assert not caplog.records
     assert not plots.training_curves([SimpleNamespace()], tmp_path / "curves.png")
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [f"{tmp_path}/curves.png is left out"]
     assert not list(tmp_path.iterdir())

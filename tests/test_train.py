@@ -93,6 +93,7 @@ def finished(tmp_path_factory):
     assert f"Checkpoint {newest} cannot be read" in errors
     terminated = SimpleNamespace(output=output, code=process.returncode)
     terminated.checkpoints = sorted(path.name for path in (folder / "stopped/checkpoints").glob("*.index"))
+    terminated.pictures = {path.name for path in (folder / "stopped").glob("training.*")}
 
     process = start(stopped)
     output, errors = process.communicate()
@@ -146,6 +147,7 @@ def test_sigterm_saves_and_exits(finished):
     step = int(output.split()[3])
     assert 161 <= step < 305
     assert f"ckpt-{step}.index" in finished.terminated.checkpoints
+    assert finished.terminated.pictures == {"training.gif", "training.png"}
 
 
 @pytest.mark.slow

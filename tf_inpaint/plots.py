@@ -1,6 +1,7 @@
 """Curves as pictures, by matplotlib where it is installed."""
 
 import importlib.util
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ PANELS = {
     "diversity of the samples": ("diversity",),
 }
 
+log = logging.getLogger("tf_inpaint")
+
 
 def training_curves(rows: Sequence[Mapping[str, float]], path: Path) -> bool:
     """Writes the columns of `metrics.csv` over steps, those that belong together in one panel.
@@ -24,7 +27,10 @@ def training_curves(rows: Sequence[Mapping[str, float]], path: Path) -> bool:
     Returns:
         whether it was written: not without matplotlib, nor without rows.
     """
-    if not rows or importlib.util.find_spec("matplotlib") is None:
+    if not rows:
+        return False
+    if importlib.util.find_spec("matplotlib") is None:
+        log.info("%s is left out: it needs matplotlib, which pip installs.", path)
         return False
     from matplotlib.figure import Figure
 

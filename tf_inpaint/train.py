@@ -40,18 +40,17 @@ def run(config: TrainConfig) -> int:
                 f"--run_dir must hold a checkpoint that can be read; none in {there.directory} can; "
                 "choose another --run_dir to start anew."
             )
-        if gan.step < config.steps:
-            interrupted = fit(config, gan, strategy, source, folder, manager, measure)
-            if interrupted:
-                return stopped(interrupted, f"step {gan.step} in {folder}")
-        if config.encoder_steps and folder == runs.directory(config):
-            interrupted = fit_encoder(config, runs.load(folder), source)
-            if interrupted:
-                return stopped(interrupted, f"the encoder in {folder}")
+        interrupted = gan.step < config.steps and fit(config, gan, strategy, source, folder, manager, measure)
         frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
         if frames:  # none in a worker's own folder that joined later
             images.animate(folder / "training.gif", frames, seconds_per_frame=0.1)
         plots.training_curves(callbacks.read_metrics(folder / "metrics.csv"), folder / "training.png")
+        if interrupted:
+            return stopped(interrupted, f"step {gan.step} in {folder}")
+        if config.encoder_steps and folder == runs.directory(config):
+            interrupted = fit_encoder(config, runs.load(folder), source)
+            if interrupted:
+                return stopped(interrupted, f"the encoder in {folder}")
         print(f"{folder}: {gan.step} steps; look at {folder}/samples and {folder}/training.gif")
     return 0
 
