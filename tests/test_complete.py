@@ -489,6 +489,14 @@ def test_job_is_not_continued_with_other_settings(job, folder, change, named):
     assert contents(job) == before
 
 
+def test_job_is_not_continued_with_an_encoder_trained_since(job, folder, monkeypatch):
+    loaded = runs.load(folder / "run")
+    trained = dataclasses.replace(loaded.config, encoder_steps=5)
+    monkeypatch.setattr(runs, "load", lambda _: loaded._replace(config=trained, encoder=runs.encoder(trained)))
+    with pytest.raises(ValueError, match=r"differs in networks \(step 0, no encoder there\)"):
+        run(folder, job, folder / "in")
+
+
 def test_overwrite_starts_anew(folder, tmp_path, searched):
     out = tmp_path / "out"
     assert run(folder, out, folder / "in/00.png", folder / "in/01.png") == 0

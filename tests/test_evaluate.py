@@ -192,6 +192,24 @@ def test_another_job_or_folder_is_refused_and_overwritten_only_when_asked(folder
         evaluate.run(config(folder, folder / "run", overwrite=True, **few))
 
 
+def test_a_run_that_has_another_encoder_since_is_another(folder, tmp_path, monkeypatch):
+    few = {"methods": ("mean_color",), "masks": ("center",), "measure": ()}
+    run = runs.load(folder / "run")
+
+    def load(steps):
+        trained = dataclasses.replace(run.config, encoder_steps=steps)
+        loaded = run._replace(config=trained, encoder=runs.encoder(trained) if steps else None)
+        monkeypatch.setattr(runs, "load", lambda _: loaded)
+
+    for out, first, there in (("none", 0, "no encoder"), ("some", 5, "encoder of 5 steps")):
+        load(first)
+        assert evaluate.run(config(folder, tmp_path / out, **few)) == 0
+        assert evaluate.run(config(folder, tmp_path / out, **few)) == 0
+        load(6)
+        with pytest.raises(ValueError, match=rf"differs in runs \({{'run': 'step 0, {there}'}} there\)"):
+            evaluate.run(config(folder, tmp_path / out, **few))
+
+
 def test_published_searches_complete_a_few_by_their_own_settings(folder, tmp_path):
     assert evaluate.run(config(folder, tmp_path, methods=("ancestor", "mean_color"), few=2, masks=("left",))) == 0
     summary = contents(tmp_path)["summary"]

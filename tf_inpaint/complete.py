@@ -20,7 +20,7 @@ from tf_inpaint import images
 from tf_inpaint.config import CompleteConfig
 from tf_inpaint.examples import Example, Masks
 from tf_inpaint.inputs import Input, files, held_out, named, pictures
-from tf_inpaint.jobs import Job
+from tf_inpaint.jobs import Job, identity
 
 BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
 MOST_PIXELS = 40_000_000
@@ -54,7 +54,7 @@ def run(config: CompleteConfig) -> int:
     if not items:
         raise ValueError(f"Image files are required; {', '.join(config.images)} holds none; check the path.")
     run = runs.load(config.run_dir)
-    job = Job(out_dir, config, run.step)
+    job = Job(out_dir, config, identity(run))
     shard, shards = map(int, config.shard.split("/"))
     items = named(items, job.done)[shard::shards]
 

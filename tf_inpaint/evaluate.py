@@ -24,6 +24,7 @@ from tf_inpaint.config import EvaluateConfig, TrainConfig
 from tf_inpaint.config.evaluate import OURS, PUBLISHED
 from tf_inpaint.examples import Example, Masks
 from tf_inpaint.inputs import Input, held_out, pictures
+from tf_inpaint.jobs import identity
 from tf_inpaint.results import Results
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
@@ -55,7 +56,10 @@ def run(config: EvaluateConfig) -> int:
     folders = [*filter(None, [config.run_dir]), *config.compare] or [str(runs.newest())]
     trained = same_data(folders, [runs.read_config(Path(folder)) for folder in folders])
     loaded = {label: Networks(runs.load(folder)) for label, folder in zip(labels(folders), folders, strict=True)}
-    settings = {"command": "evaluate", "runs": {label: networks.run.step for label, networks in loaded.items()}}
+    settings = {
+        "command": "evaluate",
+        "runs": {label: identity(networks.run) for label, networks in loaded.items()},
+    }
     settings |= json.loads(json.dumps(dataclasses.asdict(config)))
     results = Results(Path(config.out_dir or Path(folders[0]) / "evaluation"), settings, config.overwrite)
     size, channels = trained.image_size, trained.channels

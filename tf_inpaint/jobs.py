@@ -41,13 +41,19 @@ BAND = 1 << 20
 """Pixels whose scores are computed at a time."""
 
 
+def identity(run) -> str:
+    """Which networks a run has, for a job to be continued with the same: an encoder may come later than its GAN."""
+    encoder = f"encoder of {run.config.encoder_steps} steps" if run.encoder else "no encoder"
+    return f"step {run.step}, {encoder}"
+
+
 class Job:
     """An output folder: what is done is in a journal, so that a killed job loses at most a block.
 
     Args:
         out_dir: made by `begin`, so that a job that can do nothing leaves nothing behind.
         config: of the job; a folder is only continued with the same settings.
-        step: of the networks; likewise.
+        networks: the run's `identity`; likewise.
 
     Attributes:
         done: the lines of the images that are complete, and their z, one a square, by file.
@@ -56,10 +62,10 @@ class Job:
         ValueError: the folder holds something else, or cannot be written.
     """
 
-    def __init__(self, out_dir: Path, config: CompleteConfig, step: int):
+    def __init__(self, out_dir: Path, config: CompleteConfig, networks: str):
         self.out_dir = out_dir
         self.config = config
-        self.settings = dataclasses.asdict(config) | {"command": "complete", "step": step}
+        self.settings = dataclasses.asdict(config) | {"command": "complete", "networks": networks}
         part = "" if config.shard == "0/1" else "-" + config.shard.replace("/", "of")
         self.lines = out_dir / f"completions{part}.jsonl"
         self.latents = out_dir / f"latents{part}.npz"
@@ -163,7 +169,7 @@ class Job:
 
     def report(self) -> None:
         """index.html."""
-        lines, settings = list(self.done.values()), dataclasses.asdict(self.config) | {"step": self.settings["step"]}
+        lines = list(self.done.values())
         sheet = "A row an image. Original: the whole image. Masked: what the search was given. Generated: what the "
         sheet += "network drew to match that. Completed: the answer, whose hole comes from the drawing."
         if self.config.samples:
@@ -179,7 +185,7 @@ class Job:
                 report.picture(self.film, film, self.out_dir),
             ),
             report.section("Numbers", report.numbers(lines, COLUMNS, "Numbers of each image"), report.note(meaning)),
-            *report.origin(settings, "tf_inpaint.complete", self.config),
+            *report.origin(self.settings, "tf_inpaint.complete", self.config),
         ]
         sentence = f"Holes filled with what the network of {self.config.run_dir} draws when it must match the rest."
         report.write(self.page, f"Completed images: {len(lines)}", sentence, sections)

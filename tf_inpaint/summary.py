@@ -157,7 +157,7 @@ def report(
     settings: Mapping, summary: Table, intervals: Mapping, bins: Mapping[str, Mapping], measure: Sequence[str]
 ) -> str:
     """evaluation.md."""
-    runs = ", ".join(f"{name} (step {step})" for name, step in settings["runs"].items())
+    runs = ", ".join(f"{name} ({networks})" for name, networks in settings["runs"].items())
     text = f"# Evaluation of {runs}\n"
     text += markdown(summary, intervals, measure)
     text += "\n## Hole PSNR by the hole's share of the image\n\n" + bins_markdown(bins)
