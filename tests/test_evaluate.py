@@ -13,6 +13,7 @@ from tf_inpaint.config import EvaluateConfig
 from tf_inpaint.config.evaluate import PUBLISHED
 from tf_inpaint.flags import to_flags
 from tf_inpaint.inpainting.inpaint import Inpainter
+from tf_inpaint.metrics import features
 from tf_inpaint.search import Networks
 
 METHODS = ("best", "best_paste", "mean_color", "nearest_pixel")
@@ -310,6 +311,17 @@ def test_a_missing_library_is_named_at_once(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate.importlib.util, "find_spec", lambda name: None if name == "cv2" else types)
     with pytest.raises(ValueError, match=r"cv2 is required.*tf_inpaint\[eval\]"):
         evaluate.run(config(folder, tmp_path / "out", methods=("telea",)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_weights_are_noticed_at_once(folder, tmp_path, monkeypatch):
+    def offline(**_):
+        raise OSError("no network")
+
+    monkeypatch.setattr(features.keras.applications, "InceptionV3", offline)
+    features._inception_network.cache_clear()
+    with pytest.raises(ValueError, match="InceptionV3 weights.*no network"):
+        evaluate.run(config(folder, tmp_path / "out", methods=("mean_color",), measure=("frechet_inception",)))
     assert not (tmp_path / "out").exists()
 
 

@@ -62,6 +62,7 @@ def run(config: EvaluateConfig) -> int:
     }
     settings |= json.loads(json.dumps(dataclasses.asdict(config)))
     results = Results(Path(config.out_dir or Path(folders[0]) / "evaluation"), settings, config.overwrite)
+    judges.check(config.measure, trained)
     size, channels = trained.image_size, trained.channels
     masks = {
         Path(mask).name: Masks(mask, size, channels, 0, config.seed, None, config.invert_mask, dealt=True)

@@ -34,6 +34,15 @@ def training(config: TrainConfig) -> Training:
     return Training(images.to_float(source.read(np.arange(source.size))), source.labels)
 
 
+def check(measure: Sequence[str], trained: TrainConfig) -> None:
+    """Has the networks of the distances loaded, before hours of completing.
+
+    Raises:
+        ValueError: one cannot be had.
+    """
+    Distances(measure, np.zeros((1, trained.image_size, trained.image_size, trained.channels), np.float32))
+
+
 def judge(results: Results, trained: TrainConfig, training: Callable[[], Training], measure: Sequence[str]) -> None:
     """Completes the rows, and writes evaluation.json, evaluation.md and evaluation.png."""
     add_labels(results, trained, training)
