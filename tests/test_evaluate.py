@@ -234,6 +234,7 @@ def test_a_method_of_the_user_s_own_sees_no_hidden_pixel(folder, tmp_path, monke
         "    return np.full_like(images, 0.5)\n"
         "def small(images, known):\n"
         "    return images[:, 1:]\n"
+        "number = 1\n"
     )
     monkeypatch.chdir(tmp_path)
     asked = config(folder, tmp_path / "out", methods=("own_methods:bright",), masks=("center",))
@@ -242,9 +243,27 @@ def test_a_method_of_the_user_s_own_sees_no_hidden_pixel(folder, tmp_path, monke
     assert (done[10:18, 10:18] == images.to_uint8(np.float32(0.5))).all()
     with pytest.raises(ValueError, match="completions of the images' shape"):
         evaluate.run(dataclasses.replace(asked, methods=("own_methods:small",)))
-    for name in ("own_methods:gone", "gone:bright"):
+    for name in ("own_methods:gone", "own_methods:number", "gone:bright"):
         with pytest.raises(ValueError, match=f"received {name}: .*; correct the name"):
             evaluate.run(dataclasses.replace(asked, methods=(name,)))
+
+
+def in_place(images, known):
+    images[:] = 7
+    known[:] = 0
+    return images
+
+
+def test_a_method_s_answer_is_what_is_written():
+    given, known = np.full((2, 4, 4, 1), 0.25, np.float32), np.ones((2, 4, 4, 1), np.float32)
+    known[:, :2] = 0
+    answer = methods.plain(in_place)(given, known, None).completions
+    assert (answer[:, :2] == 1).all() and (answer[:, 2:] == 0.25).all()
+    assert (given == 0.25).all() and (known[:, 2:] == 1).all()
+    bad = np.full_like(given, np.nan)
+    bad[0] = np.where(known[0] > 0, np.inf, 0)  # where it is known nothing is taken
+    with pytest.raises(ValueError, match="must give finite completions; .* NaN or infinity in 1 of 2"):
+        methods.plain(lambda images, known: bad)(given, known, None)
 
 
 def test_masks_of_a_folder_are_dealt_out(folder, tmp_path):

@@ -74,13 +74,21 @@ def plain(function: Callable[[np.ndarray, np.ndarray], np.ndarray]):
     """A function `(images, known) -> completions` that draws nothing, among those that do."""
 
     def complete(images, known, seeds):
-        completions = np.asarray(function(images, known), np.float32)
+        # Copies, for it may write into what it is given.
+        completions = np.asarray(function(images.copy(), known.copy()), np.float32)
         if completions.shape != images.shape:
             raise ValueError(
                 f"A method must give completions of the images' shape, {images.shape}; {function} gave "
                 f"{completions.shape}; correct it."
             )
-        return Answer(np.where(known > 0, images, completions))
+        completions = np.where(known > 0, images, completions)
+        if not np.isfinite(completions).all():
+            raise ValueError(
+                f"A method must give finite completions; {function} gave NaN or infinity in "
+                f"{np.sum(~np.isfinite(completions).all(axis=(1, 2, 3)))} of {len(images)}; correct it."
+            )
+        # As it is written, so that the numbers are of that.
+        return Answer(completions.clip(-1, 1))
 
     return complete
 
@@ -90,7 +98,10 @@ def load(name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     module, _, function = name.partition(":")
     sys.path.insert(0, "")
     try:
-        return getattr(importlib.import_module(module), function)
+        found = getattr(importlib.import_module(module), function)
+        if not callable(found):
+            raise AttributeError(f"{function} is no function")
+        return found
     except (ImportError, AttributeError) as error:
         raise ValueError(
             f"--methods must name functions that can be imported, MODULE:FUNCTION; received {name}: {error}; "
