@@ -183,6 +183,14 @@ def test_later_calls_add_images_masks_and_methods(folder, done, tmp_path):
     assert untimed(out) == chosen
 
 
+def test_the_default_folder_may_also_be_named(folder):
+    few = {"methods": ("mean_color",), "masks": ("center",), "measure": ()}
+    assert evaluate.run(config(folder, "", **few)) == 0
+    before = rows(folder / "run/evaluation")
+    assert evaluate.run(config(folder, folder / "run/evaluation", **few)) == 0
+    assert rows(folder / "run/evaluation") == before
+
+
 def test_another_job_or_folder_is_refused_and_overwritten_only_when_asked(folder, tmp_path):
     few = {"methods": ("mean_color",), "masks": ("center",), "measure": ()}
     assert evaluate.run(config(folder, tmp_path / "out", **few)) == 0

@@ -13,7 +13,7 @@ from tf_inpaint import images, outputs
 from tf_inpaint.examples import Example
 from tf_inpaint.metrics import pairwise
 
-FREE = {"compare", "count", "few", "masks", "measure", "methods", "overwrite", "run_dir"}
+FREE = {"compare", "count", "few", "masks", "measure", "methods", "out_dir", "overwrite", "run_dir"}
 """Settings that change no row; `runs`, which networks there are, does."""
 HIGHEST = 60.0
 """Decibels that count for two equal images, of which the PSNR is infinite and a mean would be too: those of an error of
