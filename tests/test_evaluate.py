@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,6 +287,23 @@ def test_masks_of_a_folder_are_dealt_out(folder, tmp_path):
     assert len(shares) == COUNT and len({round(share, 1) for share in shares}) == 2
     assert min(shares) >= 0.25, "a pixel into which a hidden one went is hidden"
     assert max(shares) == 0.5
+
+
+def test_masks_of_one_name_do_not_mix(folder, tmp_path):
+    for name in ("a/holes", "b/holes", "center"):
+        (tmp_path / name).mkdir(parents=True)
+        images.write(tmp_path / name / "mask.png", np.eye(SIZE)[..., None] * -2 + 1)
+    out, few = tmp_path / "out", {"methods": ("mean_color",), "measure": ()}
+    for masks in (("center", f"{tmp_path}/a/holes"), ("left",), (f"{tmp_path}/b/../a/holes/",)):
+        assert evaluate.run(config(folder, out, masks=masks, **few)) == 0
+    before = rows(out)
+    for name, was in (("b/holes", f"{tmp_path}/a/holes"), ("center", "center")):
+        there = rf"has {Path(name).name} of {was}, and now it is {tmp_path}/{name}; rename it"
+        with pytest.raises(ValueError, match=there):
+            evaluate.run(config(folder, out, masks=(f"{tmp_path}/{name}",), **few))
+    assert rows(out) == before
+    assert evaluate.run(config(folder, out, masks=(f"{tmp_path}/b/holes",), overwrite=True, **few)) == 0
+    assert {key[1] for key in rows(out)} == {"holes"}
 
 
 def test_two_runs_stand_side_by_side(folder, tmp_path):

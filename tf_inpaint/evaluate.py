@@ -23,6 +23,7 @@ from tf_inpaint import images, memory, report
 from tf_inpaint.config import EvaluateConfig, TrainConfig
 from tf_inpaint.config.evaluate import OURS, PUBLISHED
 from tf_inpaint.examples import Example, Masks
+from tf_inpaint.inpainting.masks import NAMES
 from tf_inpaint.inputs import Input, held_out, pictures
 from tf_inpaint.jobs import identity
 from tf_inpaint.results import Results
@@ -59,6 +60,9 @@ def run(config: EvaluateConfig) -> int:
     settings = {
         "command": "evaluate",
         "runs": {label: identity(networks.run) for label, networks in loaded.items()},
+        "mask_sources": {
+            Path(mask).name: mask if mask in NAMES else str(Path(mask).resolve()) for mask in config.masks
+        },
     }
     settings |= json.loads(json.dumps(dataclasses.asdict(config)))
     results = Results(Path(config.out_dir or Path(folders[0]) / "evaluation"), settings, config.overwrite)

@@ -13,7 +13,7 @@ from tf_inpaint import images, outputs
 from tf_inpaint.examples import Example
 from tf_inpaint.metrics import pairwise
 
-FREE = {"compare", "count", "few", "masks", "measure", "methods", "out_dir", "overwrite", "run_dir"}
+FREE = {"compare", "count", "few", "mask_sources", "masks", "measure", "methods", "out_dir", "overwrite", "run_dir"}
 """Settings that change no row; `runs`, which networks there are, does."""
 HIGHEST = 60.0
 """Decibels that count for two equal images, of which the PSNR is infinite and a mean would be too: those of an error of
@@ -30,7 +30,8 @@ class Results:
 
     Args:
         out_dir: made by `begin`.
-        settings: of the job; a folder is only continued with the same.
+        settings: of the job; a folder is only continued with the same. In `mask_sources` what each mask's name stands
+            for, to which later jobs may add.
         overwrite: begin anew.
 
     Attributes:
@@ -50,6 +51,15 @@ class Results:
         outputs.check(out_dir, settings, FREE, overwrite)
         if overwrite:
             return
+        if (out_dir / "config.json").exists():
+            there = json.loads((out_dir / "config.json").read_text()).get("mask_sources", {})
+            for name, source in settings["mask_sources"].items():
+                if there.get(name, source) != source:
+                    raise ValueError(
+                        f"A mask's name must stand for one mask in a folder; {out_dir} has {name} of {there[name]}, "
+                        f"and now it is {source}; rename it, choose another --out_dir, or pass --overwrite."
+                    )
+            self.settings = settings | {"mask_sources": there | settings["mask_sources"]}
         done = json.loads(self.path.read_text())["results"] if self.path.exists() else []
         for row in done + outputs.recover(self.journal):
             self.rows[row["method"], row["mask"], row["image"]] = row
