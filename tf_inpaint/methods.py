@@ -59,7 +59,7 @@ def new_method(
 def searches(method: str, config: SearchConfig) -> SearchConfig:
     """The settings of the search that goes by this name."""
     if method in PUBLISHED:
-        return SearchConfig(**PUBLISHED[method])
+        return SearchConfig(**PUBLISHED[method], block_size=config.block_size)
     own = {field: getattr(config, field) for field in SearchConfig.__dataclass_fields__}
     estimate, _, blend = method.partition("_")
     return SearchConfig(**own | {"estimate": estimate, "blend": blend or config.blend})

@@ -9,14 +9,41 @@ from tf_inpaint.flags import check_items, setting
 ESTIMATES = ("best", "sample", "mean")
 OURS = (*ESTIMATES, *(f"{estimate}_{blend}" for estimate in ESTIMATES for blend in BLENDS))
 """The search by its settings; with the name of a blending, blended so."""
-EXACT = {"start": "random", "solver": "adam", "learning_rate": 0.01, "patience": 1.0, "prior_every": 1}
+EXACT = {
+    "tolerance": 0.0,
+    "patience": 1.0,
+    "solver": "adam",
+    "learning_rate": 0.01,
+    "restarts": 1,
+    "prior_every": 1,
+    "latent_constraint": "clip",
+    "start": "random",
+    "start_draws": 1,
+    "samples": 0,
+    "estimate": "best",
+}
 PUBLISHED = {
-    "ancestor": EXACT | {"steps": 1000, "prior": "non_saturating", "keep": "last", "blend": "paste"},
+    "ancestor": EXACT
+    | {
+        "steps": 1000,
+        "contextual": "l1",
+        "prior": "non_saturating",
+        "prior_weight": 0.1,
+        "keep": "last",
+        "blend": "paste",
+    },
     "yeh": EXACT
-    | {"steps": 1500, "contextual": "weighted_l1", "prior": "saturating", "prior_weight": 0.003, "blend": "poisson"},
+    | {
+        "steps": 1500,
+        "contextual": "weighted_l1",
+        "prior": "saturating",
+        "prior_weight": 0.003,
+        "keep": "best",
+        "blend": "poisson",
+    },
 }
 """Searches as they were published, all their steps and D asked in each: of bamos/dcgan-completion.tensorflow (2016) and
-of Yeh et al. (2017)."""
+of Yeh et al. (2017). Every setting but `block_size`, for our defaults are none of theirs."""
 BASELINES = (
     "mean_color",
     "nearest_pixel",
