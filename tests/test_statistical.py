@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import linalg, ndimage
 
 from tf_inpaint.inpainting import statistical
 from tf_inpaint.inpainting.statistical import (
@@ -92,6 +92,20 @@ def test_low_rank_agrees_with_the_dense_formula(known_count):
     covariance = gaussian.factors @ gaussian.factors.T + 0.3 * np.eye(40)
     expected = block_formula(gaussian.mean, covariance, numbers, given)
     np.testing.assert_allclose(conditional_mean(gaussian, given)(numbers[given]), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("known_count", [5, 30])
+def test_the_system_is_factored_once_a_mask(known_count, monkeypatch):
+    random = np.random.default_rng(8)
+    gaussian = Gaussian(random.normal(size=40), random.normal(size=(40, 8)), 0.3)
+    given = random.permutation(40) < known_count
+    fill = conditional_mean(gaussian, given)
+    covariance = gaussian.factors @ gaussian.factors.T + 0.3 * np.eye(40)
+    numbers = random.normal(size=(3, 40))
+    expected = [block_formula(gaussian.mean, covariance, image, given) for image in numbers]
+    for module, name in ((np.linalg, "solve"), (np.linalg, "inv"), (linalg, "cho_factor"), (linalg, "solve")):
+        monkeypatch.delattr(module, name)
+    np.testing.assert_allclose([fill(image[given]) for image in numbers], expected, atol=1e-9)
 
 
 def images_of(mean, covariance, count, seed):
