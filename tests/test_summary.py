@@ -80,6 +80,11 @@ def test_the_best_is_bold(name, values, best):
     assert bold == [best == 0, best == 1]
 
 
+def test_no_method_has_the_best_memory_for_it_is_the_whole_process_s():
+    text = table(first={"peak_memory_mb": 300.0}, second={"peak_memory_mb": 200.0})
+    assert [cells(text, method)[1] for method in ("first", "second")] == ["300", "200"]
+
+
 def test_of_fewer_images_is_never_bold_and_nobody_s_column_left_out():
     text = table(few={"images": 2, "psnr": 20.0, "contextual": 1.0}, all={"psnr": 12.0}, none={"psnr": None})
     assert cells(text, "few") == ["few", "20.0", "1.0", "2"]

@@ -19,7 +19,7 @@ class Column(NamedTuple):
     title: str
     digits: int
     best: str
-    """`max`, `min`, `one` (the nearest to 1) or nothing."""
+    """`max`, `min`, `one` (the nearest to 1) or nothing: none is."""
 
 
 COLUMNS = (
@@ -34,7 +34,7 @@ COLUMNS = (
     Column("seam_ratio", "seam", 2, "one"),
     Column("contextual", "contextual", 1, "min"),
     Column("seconds_per_image", "s / image", 4, "min"),
-    Column("peak_memory_mb", "MB", 0, "min"),
+    Column("peak_memory_mb", "MB", 0, ""),
 )
 COSTS = {"seconds_per_image", "peak_memory_mb"}
 """Columns of the method and machine, not of the images: they have no interval, and stand last."""
@@ -46,6 +46,8 @@ NOTES = """\
 - *contextual*: the L1 sum between G(z) and the image over the known pixels, before blending.
 - Distances are between the completions and the originals, as two sets. `s / image` is warm, and all of it: start,
   search and blending.
+- `MB`: the most memory that the whole process held meanwhile, with TensorFlow and what methods before left in it: what
+  a machine must have, and no measure of one method beside another.
 """
 
 
@@ -134,7 +136,8 @@ def markdown(summary: Table, intervals: Mapping, measure: Sequence[str]) -> str:
             for column in there:
                 value = row.get(column.name)
                 cell = "" if value is None else f"{value:.{column.digits}f}"
-                if value is not None and row["images"] == most and cell == f"{best[column]:.{column.digits}f}":
+                compared = value is not None and row["images"] == most and best[column] is not None
+                if compared and cell == f"{best[column]:.{column.digits}f}":
                     cell = f"**{cell}**"
                 if column.name in intervals[method][mask]:
                     low, high = intervals[method][mask][column.name]
@@ -146,7 +149,7 @@ def markdown(summary: Table, intervals: Mapping, measure: Sequence[str]) -> str:
 
 def winner(column: Column, rows: Sequence[Mapping]) -> float | None:
     values = [row[column.name] for row in rows if row.get(column.name) is not None]
-    if not values:
+    if not values or not column.best:
         return None
     if column.best == "max":
         return max(values)
