@@ -92,6 +92,13 @@ def test_of_fewer_images_is_never_bold_and_nobody_s_column_left_out():
     assert cells(text, "method") == ["method", "PSNR", "contextual", "images"]
 
 
+def test_methods_of_fewer_images_are_named():
+    means = {name: {"center": {"images": count}} for name, count in (("all", 4), ("few", 2), ("fewer", 1))}
+    for chosen, said in ((means, True), ({"all": means["all"]}, False)):
+        text = summary.report({"runs": {"run": "step 1"}}, chosen, {name: {"center": {}} for name in chosen}, {}, [])
+        assert ("`few`, `fewer` completed fewer images" in text) == said
+
+
 def test_intervals_stand_in_brackets():
     text = summary.markdown({"a": {"left": {"images": 2, "psnr": 9.96}}}, {"a": {"left": {"psnr": (9.0, 11.0)}}}, [])
     assert cells(text, "a")[1] == "**10.0** (9.0 to 11.0)"

@@ -43,7 +43,8 @@ NOTES = """\
 - PSNR in decibels, at most 60, with a range of 2 between black and white; L1 in the same units; *hole*: over the
   hidden pixels.
 - *seam*: the mean step across the hole's border over that of the originals; 1 is no seam.
-- *contextual*: the L1 sum between G(z) and the image over the known pixels, before blending.
+- *contextual*: the L1 sum between G(z) and the image over the known pixels, before blending; of `mean` between the
+  mean of several G(z) and the image.
 - Distances are between the completions and the originals, as two sets. `s / image` is warm, and all of it: start,
   search and blending.
 - `MB`: the most memory that the whole process held meanwhile, with TensorFlow and what methods before left in it: what
@@ -171,6 +172,9 @@ def report(
         if row.get("original_label_agreement") is not None
     ]
     text += "\n" + NOTES
+    counts = {method: sum(row["images"] for row in masks.values()) for method, masks in summary.items()}
+    if fewer := [f"`{method}`" for method, count in counts.items() if count < max(counts.values())]:
+        text += f"- By the hole's share of the image, too, {', '.join(fewer)} completed fewer images than the others.\n"
     if agreements:
         text += (
             f"- *label kept*: the share of completions to which a classifier of the training images gives the true "
