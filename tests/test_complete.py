@@ -22,9 +22,11 @@ from tiny import SIZE, new_run, picture
 
 from tf_inpaint import complete, images, runs, search
 from tf_inpaint.config import CompleteConfig
+from tf_inpaint.examples import Masks
 from tf_inpaint.flags import to_flags
 from tf_inpaint.inpainting import curvature, masks, objective
-from tf_inpaint.inpainting.inpaint import Inpainter
+from tf_inpaint.inpainting.inpaint import Completions, Inpainter
+from tf_inpaint.inputs import Input
 from tf_inpaint.launch import launch
 from tf_inpaint.metrics import pairwise
 
@@ -767,6 +769,25 @@ def test_process_refuses_in_one_sentence(folder, tmp_path):
     assert last.startswith("tf_inpaint.complete: error: Image files are required; ")
     assert "Traceback" not in finished.stderr
     assert finished.stdout == "" and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("count", [0, 2, 6])
+def test_answers_that_an_estimate_needed_are_reported(tmp_path, count):
+    example = Masks("center", SIZE, 1, 0, 0).example(Input("a", "a", "a", lambda: picture(0)))
+    hole, zero = 1 - example.known[None], np.zeros(1, np.float32)
+    drawings = np.zeros((1, SIZE, SIZE, 1), np.float32)
+    samples = np.zeros((1, count, SIZE, SIZE, 1), np.float32)
+    numbers = zero, zero, zero, np.ones(1, int), np.zeros(1, int)
+    found = Completions(drawings, drawings, np.zeros((1, 4), np.float32), *numbers, samples, 0.25 * hole)
+    job = complete.Job(tmp_path / "out", CompleteConfig(run_dir="run", estimate="mean"), "step 0")
+    job.begin()
+    job.write(example, found, found.images[0], {}, True, None)
+    job.finish(["a"])
+    assert lines(tmp_path / "out")["a"].get("uncertainty") == (0.25 if count else None)
+    columns = 4 + (min(count, 4) + 1 if count else 0)
+    assert images.read(tmp_path / "out/sheet.png").shape[1] == columns * (4 * SIZE + 2) - 2
+    page = (tmp_path / "out/index.html").read_text()
+    assert ("Samples: other answers" in page) == ('<th scope="col">uncertainty' in page) == (count > 0)
 
 
 def test_several_answers_are_written_where_asked(folder, job, tmp_path):

@@ -131,7 +131,7 @@ class Job:
             **line,
             **totals(found),
             **({"squares": len(example.squares)} if in_place else {}),
-            **({"uncertainty": doubt(example, found)} if self.config.samples else {}),
+            **({"uncertainty": doubt(example, found)} if drawn(found) else {}),
             "seed": self.config.seed,
             "block_size": self.config.block_size,
             **scores(completion, example.original, example.known),
@@ -151,8 +151,9 @@ class Job:
                 file.write(json.dumps({name: value for name, value in line.items() if name != "z"}) + "\n")
         self.journal.unlink(missing_ok=True)
         in_place = any("squares" in line for line in self.done.values())
-        shown = [*PICTURES, *(f"sample_{number}" for number in range(min(SAMPLES, self.config.samples)))]
-        shown += ["uncertainty"] * (self.config.samples > 0)
+        shown = [*PICTURES]
+        for name in (*(f"sample_{number}" for number in range(SAMPLES)), "uncertainty"):
+            shown += [name] * any((self.out_dir / "details" / stem / f"{name}.png").exists() for stem in stems)
         cells = []
         for stem in stems:
             folder = self.out_dir / "details" / stem
@@ -172,7 +173,7 @@ class Job:
         lines = list(self.done.values())
         sheet = "A row an image. Original: the whole image. Masked: what the search was given. Generated: what the "
         sheet += "network drew to match that. Completed: the answer, whose hole comes from the drawing."
-        if self.config.samples:
+        if any("uncertainty" in line for line in lines):
             sheet += " Samples: other answers that fit. Uncertainty: where they differ, the more the whiter."
         film = "The search, from its first guess to the answer; an image a column. Above: what it was given. Middle: "
         film += "what the network draws. Below: the hole filled with that."
@@ -191,24 +192,28 @@ class Job:
         report.write(self.page, f"Completed images: {len(lines)}", sentence, sections)
 
 
+def drawn(found) -> int:
+    """How many answers there are to one image, asked for or as its estimate needs; none where nothing was searched."""
+    return found.samples.shape[1] if len(found.z) else 0
+
+
 def answers(example: Example, found, blend) -> Iterator[tuple[str, np.ndarray]]:
     """The pictures of several answers to one image, by name: each of them, and how far they differ.
 
     In `uncertainty` black is a standard deviation of 0, and white one of half the range from black to white.
     """
-    if not len(found.z) or not found.samples.shape[1]:
-        return
-    for number in range(found.samples.shape[1]):
+    for number in range(drawn(found)):
         sample = found.samples[:, number]
         yield f"sample_{number}", sample[0] if example.squares is None else example.filled(sample, blend)
-    levels = 2 * np.minimum(found.uncertainty[0], 1) - 1
-    yield "uncertainty", levels.repeat(example.original.shape[2], axis=2)
+    if drawn(found):
+        levels = 2 * np.minimum(found.uncertainty[0], 1) - 1
+        yield "uncertainty", levels.repeat(example.original.shape[2], axis=2)
 
 
 def doubt(example: Example, found) -> float | None:
     """The mean of the uncertainty over the hole, in units of the images, of range 2."""
     hidden = example.rows[1] == 0
-    return float(found.uncertainty[hidden].mean()) if len(found.z) and hidden.any() else None
+    return float(found.uncertainty[hidden].mean()) if hidden.any() else None
 
 
 def totals(found) -> dict[str, float | int | str | None]:
