@@ -192,6 +192,21 @@ def test_details_are_whole_images_and_the_first_square_s_picture(job_of, framing
     np.testing.assert_array_equal(pasted, images.read(job_of(framing, "paste") / "broad.png"))
 
 
+def test_uncertainty_is_of_every_square_at_the_image_s_size(tmp_path):
+    example = example_of(tmp_path, photograph("broad", 3), known_of("broad"), channels=3, framing="hole")
+    count, values = len(example.squares), (0.2, 0.7)
+    fields = np.reshape(values, (2, 1, 1, 1)) * np.ones((2, SIZE, SIZE, 1), np.float32)
+    shapes = {"z": (count, 4), "samples": (count, 1, SIZE, SIZE, 3)}
+    parts = {name: np.zeros(shapes.get(name, count), np.float32) for name in Completions._fields}
+    found = Completions(**parts | {"uncertainty": fields})
+    picture_of = dict(jobs.answers(example, found, blending.paste))["uncertainty"]
+    assert picture_of.shape == (*SHAPES["broad"], 3)
+    expected = np.zeros_like(known_of("broad"))
+    for (top, left, bottom, right), value in zip(HOLES["broad"], values, strict=True):
+        expected[top:bottom, left:right] = value
+    np.testing.assert_allclose(picture_of, np.repeat(2 * expected - 1, 3, axis=2), atol=1e-6)
+
+
 def test_sheet_and_film_show_images_of_all_sizes(job_of):
     side = jobs.CELL
     sheet = images.read(job_of("hole") / "sheet.png")

@@ -202,12 +202,18 @@ def answers(example: Example, found, blend) -> Iterator[tuple[str, np.ndarray]]:
 
     In `uncertainty` black is a standard deviation of 0, and white one of half the range from black to white.
     """
+    from tf_inpaint.inpainting import blending, large  # which import TensorFlow
+
     for number in range(drawn(found)):
         sample = found.samples[:, number]
         yield f"sample_{number}", sample[0] if example.squares is None else example.filled(sample, blend)
     if drawn(found):
-        levels = 2 * np.minimum(found.uncertainty[0], 1) - 1
-        yield "uncertainty", levels.repeat(example.original.shape[2], axis=2)
+        fields = np.minimum(found.uncertainty, 1)
+        if example.squares is None:
+            field = fields[0]
+        else:
+            field = large.restore(np.zeros_like(example.known), example.known, example.squares, fields, blending.paste)
+        yield "uncertainty", (2 * field - 1).repeat(example.original.shape[2], axis=2)
 
 
 def doubt(example: Example, found) -> float | None:
