@@ -139,11 +139,33 @@ def test_compose_is_for_this_machine_only_and_limited(service):
     assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
 
 
-@pytest.mark.parametrize("states", [("AVAILABLE", "AVAILABLE"), ("AVAILABLE", "LOADING"), ("START", "AVAILABLE"), None])
-def test_the_health_check_sees_every_model(service, states):
+@pytest.mark.parametrize(
+    ("states", "healthy"),
+    [
+        ({"faces": "AVAILABLE", "digits": "AVAILABLE"}, True),
+        ({"faces": "AVAILABLE", "digits": "LOADING"}, False),
+        ({"faces": "START", "digits": "AVAILABLE"}, False),
+        ({"digits": "AVAILABLE"}, True),
+        ({"faces": "AVAILABLE"}, True),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_the_health_check_sees_every_model_of_the_config(service, tmp_path, states, healthy):
+    """The others are taken out of models.config, as the README says; none: the server does not listen."""
+
+    def kept(text):
+        for name in {"faces", "digits"} - set(states or ()):
+            text = re.sub(rf'  config {{\n    name: "{name}".*?\n  }}\n', "", text, flags=re.DOTALL)
+        return text
+
+    assert {model.name for model in config("models", kept).model_config_list.config} == set(states or ())
+    models = tmp_path / "models.config"
+    models.write_text(kept((EXPORT / "models.config").read_text()))
+
     class Status(BaseHTTPRequestHandler):
         def do_GET(self):
-            state = dict(zip(("/v1/models/faces", "/v1/models/digits"), states, strict=True))[self.path]
+            state = states[self.path.removeprefix("/v1/models/")]
             self.send_response(200)
             self.end_headers()
             self.wfile.write(json.dumps({"model_version_status": [{"version": "1", "state": state}]}).encode())
@@ -157,12 +179,13 @@ def test_the_health_check_sees_every_model(service, states):
     else:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     kind, *command = service["healthcheck"]["test"]
-    command = [word.replace("$$", "$").replace("/8501", f"/{server.server_port}") for word in command]
+    for place, here in (("$$", "$"), ("/8501", f"/{server.server_port}"), ("/models/models.config", str(models))):
+        command = [word.replace(place, here) for word in command]
     code = subprocess.run(command, timeout=20, capture_output=True).returncode
-    if states:
+    if states is not None:
         server.shutdown()
         server.server_close()
-    assert kind == "CMD" and (code == 0) == (states == ("AVAILABLE", "AVAILABLE"))
+    assert kind == "CMD" and (code == 0) == healthy
 
 
 def test_the_script_is_bash_with_known_flags(service):
@@ -226,3 +249,10 @@ def test_the_readmes_requests_are_json_with_images():
 def test_the_readme_names_the_image_of_compose(service):
     version = re.search(r":-([\d.]+)\}", service["image"])[1]
     assert f"tensorflow/serving:{version}\n" in (EXPORT / "README.md").read_text()
+
+
+def test_the_readmes_paths_are_those_from_the_root():
+    """Where its first command writes, one model's container looks."""
+    readme = (EXPORT / "README.md").read_text()
+    folders = re.findall(r'--export_dir=(\S+)|"\$PWD/([^:]+):', readme)
+    assert len(folders) == 2 and {written or mounted for written, mounted in folders} == {"export/faces"}
