@@ -14,6 +14,8 @@ from PIL import Image
 
 from tf_inpaint import export, images, runs
 from tf_inpaint.inpainting import batch, blending, encoded, large
+from tf_inpaint.search import Networks, new_inpainter
+from tf_inpaint.signatures import resolved
 
 SIDE = tiny.SIZE
 PRESETS = ("complete", "complete_fast", "complete_best")
@@ -37,8 +39,28 @@ def test_version_is_complete_and_described(exported):
     assert [path.name for path in folder.iterdir()] == ["1"]
     about = json.loads((folder / "1" / "assets.extra" / "export.json").read_text())
     assert about["export"]["steps"] == 6 and about["run"]["latent_size"] == 4
+    assert about["presets"]["complete"]["steps"] == 6 and about["presets"]["complete"]["sampling"]["samples"] == 2
     assert about["presets"]["complete_best"]["estimate"] == "mean" and about["presets"]["complete_fast"]["samples"] == 0
     assert set(about["versions"]) == {"tf_inpaint", "tensorflow", "keras", "numpy"}
+
+
+def test_description_says_what_was_not_given(exported):
+    """A run without an encoder takes 100 steps, and its loss has a prior of its own."""
+    config = dataclasses.replace(exported[0], steps=None, samples=0)
+    networks = Networks(runs.load(config.run_dir))
+    about = {name: resolved(new_inpainter(one, networks)) for name, one in config.presets(encoder=False).items()}
+    json.dumps(about, allow_nan=False)
+    assert [about[name]["steps"] for name in PRESETS] == [100, 2, 100]
+    assert networks.run.config.loss == "non_saturating" and {one["prior"] for one in about.values()} == {"saturating"}
+    assert about["complete"]["sampling"] is None and about["complete_best"]["sampling"] == {
+        "samples": 4,
+        "descent_steps": 18,
+        "adapt_steps": 2,
+        "steps": 4,
+        "leapfrog_steps": 1,
+        "temperature": None,
+        "temperature_share": 0.03,
+    }
 
 
 def test_next_version_is_the_next_number_and_none_is_overwritten(tmp_path):

@@ -44,9 +44,7 @@ def run(config: ExportConfig) -> int:
         signatures.save(model, hidden)
         about = {
             "export": dataclasses.asdict(config),
-            "presets": {
-                name: dataclasses.asdict(one) for name, one in config.presets(model.encoder is not None).items()
-            },
+            "presets": model.settings(),
             "run": dataclasses.asdict(trained.config) | {"step": trained.step},
             "versions": versions(),
             "git_revision": revision(),

@@ -9,15 +9,18 @@
 and the last two for each preset. No variables and no Python: the weights are constants, and requests share nothing.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.config import ExportConfig
-from tf_inpaint.inpainting import batch, encoded, masks
+from tf_inpaint.inpainting import batch, encoded, masks, posterior
+from tf_inpaint.inpainting.energy import PRIORS
 from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.runs import Run
 from tf_inpaint.search import Networks, new_inpainter
@@ -37,9 +40,8 @@ class Model:
         self.generator, self.discriminator, self.encoder = networks.generator, networks.discriminator, networks.encoder
         self.trained = run.config
         self.max_pixels = config.max_pixels
-        self.presets = {
-            name: new_inpainter(preset, networks) for name, preset in config.presets(self.encoder is not None).items()
-        }
+        self.asked = config.presets(self.encoder is not None)
+        self.presets = {name: new_inpainter(preset, networks) for name, preset in self.asked.items()}
         side, channels = self.trained.image_size, self.trained.channels
         images = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
         known = tf.TensorSpec([None, side, side, 1], tf.float32, "masks")
@@ -123,6 +125,10 @@ class Model:
         files = tf.map_fn(write, rows, parallel_iterations=1, fn_output_signature=tf.TensorSpec([], tf.string))
         return {"image_bytes": files, "energies": tf.where(errors == "", found.energies, 0.0), "errors": errors}
 
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """Of each preset what was asked for, and over it what became of it: nothing is left to a default."""
+        return {name: dataclasses.asdict(self.asked[name]) | resolved(each) for name, each in self.presets.items()}
+
     def examples(self, rows: int) -> dict[str, dict[str, np.ndarray]]:
         """Inputs for every signature: the generator's own pictures with a hole each."""
         z = np.random.default_rng(0).uniform(-1, 1, [rows, self.trained.latent_size]).astype(np.float32)
@@ -176,6 +182,28 @@ class Model:
             return {}
         function = {"generate": self.generate, "discriminate": self.discriminate, "encode": self.encode}[name]
         return {key: value.numpy() for key, value in function(**constants(inputs)).items()}
+
+
+def resolved(inpainter: Inpainter) -> dict[str, Any]:
+    """The settings of which a search's configuration may say "auto" or nothing, and the sampling's numbers."""
+    sampling = inpainter.sampling
+    numbers = None
+    if sampling:
+        numbers = {
+            "samples": sampling.samples,
+            "descent_steps": sampling.search_steps,
+            "adapt_steps": sampling.adapt_steps,
+            "steps": sampling.steps,
+            "leapfrog_steps": sampling.leapfrog_steps,
+            "temperature": sampling.temperature,
+            "temperature_share": posterior.MISFIT_SHARE if sampling.temperature is None else None,
+        }
+    return {
+        "steps": inpainter.steps,
+        "prior": next(name for name, prior in PRIORS.items() if prior is inpainter.energy.prior),
+        "samples": sampling.samples if sampling else 0,
+        "sampling": numbers,
+    }
 
 
 def constants(inputs: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
