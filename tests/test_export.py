@@ -176,9 +176,9 @@ def test_encoded_answers_have_the_files_size_and_known_levels(signatures):
     colour = np.random.default_rng(3).integers(0, 256, (37, 90, 3), dtype=np.uint8)
     pictures = [tiny.picture(1), tiny.picture(2, 60), colour]
     holes = []
-    for levels in pictures:
+    for levels, left in zip(pictures, (8, 8, 26), strict=True):  # the last touches its square's edge
         known = np.full((*levels.shape[:2], 1), 255, np.uint8)
-        known[5:15, 8:20] = 0
+        known[5:15, left : left + 12] = 0
         holes.append(known)
     files = np.array([tiny.png(levels) for levels in pictures], object)
     mask_files = np.array([tiny.png(hole) for hole in holes], object)
@@ -194,7 +194,34 @@ def test_encoded_answers_have_the_files_size_and_known_levels(signatures):
         gray = np.asarray(Image.fromarray(levels.squeeze()).convert("L"))[..., None]
         assert answer.shape == gray.shape
         assert np.array_equal(answer[hole > 0], gray[hole > 0])
-        assert answer[5:15, 8:20].std() > 0 and not np.array_equal(answer[5:15, 8:20], gray[5:15, 8:20])
+        hidden = hole == 0
+        assert answer[hidden].std() > 0 and not np.array_equal(answer[hidden], gray[hidden])
+
+
+def test_a_hole_that_the_network_does_not_see_is_not_filled(signatures):
+    file, known = tiny.png(tiny.picture(1, 60)[:37]), np.full((37, 60, 1), 255, np.uint8)
+    known[5:15, 8:20] = 0
+    found = signatures("complete_fast_encoded", image_bytes=[file], mask_bytes=[tiny.png(known)], seeds=np.int32([0]))
+    assert found["image_bytes"][0] == file and found["energies"] == 0
+    assert found["errors"][0].decode() == (
+        "mask_bytes must have its hole within the image's middle square, rows 0 to 36 and columns 11 to 47; received "
+        "one with a part outside, in rows 5 to 14 and columns 8 to 10; crop the image around the hole first."
+    )
+
+
+@pytest.mark.parametrize("crop", [0, 20, 99])
+@pytest.mark.parametrize("shape", [(37, 60), (60, 37), (30, 31)])
+def test_what_the_network_does_not_see_is_what_lies_outside_of_the_square(shape, crop):
+    (seen,) = large.squares(np.zeros((*shape, 1)), 28, crop=crop)
+    known = np.ones((*shape, 1), np.float32)
+    seen.of(known)[...] = 0
+    assert encoded.unseen(tf.constant(known), crop) == b""
+    for row, column in ((seen.top - 1, seen.left), (seen.top, seen.left + seen.side)):
+        if 0 <= row < shape[0] and column < shape[1]:
+            outside = known.copy()
+            outside[row, column] = 0
+            words = f"outside, in rows {row} to {row} and columns {column} to {column};"
+            assert words in encoded.unseen(tf.constant(outside), crop).numpy().decode()
 
 
 def test_encoded_at_the_networks_size_is_complete(signatures):

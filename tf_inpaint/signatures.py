@@ -99,6 +99,7 @@ class Model:
 
         def read(files):
             levels, known, error = open_files(*files)
+            error = tf.where(error == "", encoded.unseen(known, crop), error)
             return *encoded.framed(levels, known, side, crop), error
 
         shapes = [tf.TensorSpec([side, side, size], tf.float32) for size in (channels, 1)]

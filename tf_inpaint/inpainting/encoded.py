@@ -120,12 +120,43 @@ def opened(image_file, mask_file, channels: int, most_pixels: int) -> tuple[tf.T
     return as_gray(levels) if channels == 1 else levels, known, error
 
 
-def square(levels: tf.Tensor, crop: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def square(picture: tf.Tensor, crop: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Top, left and side of the middle square that the network is shown."""
-    height, width = tf.unstack(tf.shape(levels)[:2])
+    height, width = tf.unstack(tf.shape(picture)[:2])
     side = tf.minimum(height, width)
     side = tf.minimum(side, crop) if crop else side
     return (height - side) // 2, (width - side) // 2, side
+
+
+def unseen(known: tf.Tensor, crop: int) -> tf.Tensor:
+    """A sentence about the part of the hole that the network is not shown, string scalar; empty where there is none."""
+    top, left, side = square(known, crop)
+    inside = [
+        (tf.range(count) >= first) & (tf.range(count) < first + side)
+        for count, first in zip(tf.unstack(tf.shape(known)[:2]), (top, left), strict=True)
+    ]
+    places = tf.where((known[..., 0] <= 0) & ~(inside[0][:, None] & inside[1]))
+
+    def between(first, last):
+        return tf.strings.join([tf.strings.as_string(first), " to ", tf.strings.as_string(last)])
+
+    def sentence():
+        low, high = tf.reduce_min(places, axis=0), tf.reduce_max(places, axis=0)
+        return tf.strings.join(
+            [
+                "mask_bytes must have its hole within the image's middle square, rows ",
+                between(top, top + side - 1),
+                " and columns ",
+                between(left, left + side - 1),
+                "; received one with a part outside, in rows ",
+                between(low[0], high[0]),
+                " and columns ",
+                between(low[1], high[1]),
+                "; crop the image around the hole first.",
+            ]
+        )
+
+    return tf.cond(tf.size(places) > 0, sentence, lambda: "")
 
 
 def framed(levels: tf.Tensor, known: tf.Tensor, image_size: int, crop: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -151,7 +182,7 @@ def restored(levels: tf.Tensor, known: tf.Tensor, generated: tf.Tensor, crop: in
     height, width = tf.unstack(tf.shape(levels)[:2])
     top, left, side = square(levels, crop)
     picture = tf.clip_by_value(resized(generated, side), -1.0, 1.0)
-    # A hole that reaches beyond the square is filled by its border pixels, carried on.
+    # Beyond the square its border pixels carry on: a blend looks at the hole's neighbours.
     rows = tf.clip_by_value(tf.range(height) - top, 0, side - 1)
     columns = tf.clip_by_value(tf.range(width) - left, 0, side - 1)
     canvas = tf.gather(tf.gather(picture, rows), columns, axis=1)
