@@ -13,6 +13,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from PIL import Image
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+from tf_inpaint.config import ExportConfig
+
 EXPORT = Path(__file__).parents[1] / "export"
 # Of the server's flag list (tensorflow_serving/model_servers/main.cc), which knows many more.
 FLAGS = {
@@ -137,6 +139,16 @@ def test_compose_is_for_this_machine_only_and_limited(service):
     assert service["ports"] == ["127.0.0.1:8500:8500", "127.0.0.1:8501:8501"]
     assert re.fullmatch(r"tensorflow/serving:\$\{TF_SERVING_VERSION:-\d+\.\d+\.\d+\}", service["image"])
     assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+
+
+def test_the_largest_images_fit_into_the_containers_memory(service):
+    readme = (EXPORT / "README.md").read_text().split("## Memory")[1]
+    batching, pixels = config("batching"), ExportConfig().max_pixels
+    at_once, a_pixel = batching.num_batch_threads.value, int(re.search(r"about (\d+) bytes", readme)[1])
+    needed = at_once * pixels * (a_pixel + 3 * batching.max_batch_size.value)
+    limit = service["deploy"]["resources"]["limits"]["memory"]
+    assert f"{at_once} x {pixels * a_pixel / 1e9:.1f} GB" in readme and f"{limit.removesuffix('g')} GB" in readme
+    assert needed + 1e9 < int(limit.removesuffix("g")) * 2**30
 
 
 @pytest.mark.parametrize(

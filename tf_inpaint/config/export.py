@@ -20,7 +20,7 @@ class ExportConfig(SearchConfig):
     )
     fast_steps: int = setting(10, "search steps of complete_fast, which starts from the encoder's z", minimum=1)
     best_samples: int = setting(16, "answers of which complete_best gives the mean", minimum=2)
-    max_pixels: int = setting(2**24, "of an encoded image, beyond which it is refused by its header", minimum=1)
+    max_pixels: int = setting(2**22, "of an encoded image, beyond which it is refused by its header", minimum=1)
 
     def presets(self, encoder: bool) -> dict[str, SearchConfig]:
         """The settings of each signature that completes images, by its name.
