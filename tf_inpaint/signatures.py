@@ -39,7 +39,7 @@ class Model:
         networks = Networks(run, whole=tf.function)
         self.generator, self.discriminator, self.encoder = networks.generator, networks.discriminator, networks.encoder
         self.trained = run.config
-        self.max_pixels = config.max_pixels
+        self.max_pixels, self.block_size = config.max_pixels, config.block_size
         self.asked = config.presets(self.encoder is not None)
         self.presets = {name: new_inpainter(preset, networks) for name, preset in self.asked.items()}
         side, channels = self.trained.image_size, self.trained.channels
@@ -80,14 +80,20 @@ class Model:
         self.functions[name] = tf.function(signature).get_concrete_function(**{spec.name: spec for spec in specs})
 
     def generate(self, z):
-        return {"images": self.generator(z)}
+        (images,) = self.in_blocks(self.generator, z)
+        return {"images": images}
 
     def discriminate(self, images):
-        logits = self.discriminator(images)
+        (logits,) = self.in_blocks(self.discriminator, images)
         return {"logits": logits, "probabilities": tf.sigmoid(logits)}
 
     def encode(self, images, masks):
-        return {"z": self.encoder(tf.where(masks > 0, images, 0.0), masks)}
+        (z,) = self.in_blocks(self.encoder, tf.where(masks > 0, images, 0.0), masks)
+        return {"z": z}
+
+    def in_blocks(self, network, *rows):
+        """As the presets are: the last bits of a row depend on how many rows a network is given."""
+        return batch.in_blocks(lambda *block: (network(*block),), self.block_size, rows)
 
     def complete(self, function, images, masks, seeds):
         found = function(images, masks, seeds)
