@@ -90,7 +90,7 @@ def test_warm_up_requests_are_of_every_signature_and_run(exported, model):
         for key, (_, _, shape) in model.signatures[name][1].items():
             assert np.shape(found[key]) == (1, *shape[1:]), (name, key)
         names.append(name)
-    assert sorted(names) == sorted(set(model.signatures) - {"serving_default"})
+    assert sorted(names) == sorted(model.signatures)
 
 
 def test_default_is_complete(model):

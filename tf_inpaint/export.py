@@ -53,7 +53,10 @@ def run(config: ExportConfig) -> int:
         extra = hidden / "assets.extra"
         extra.mkdir()
         (extra / "export.json").write_text(json.dumps(about, indent=2) + "\n")
-        warm_up.write(extra / "tf_serving_warmup_requests", folder.name, model.examples(WARM_UP_ROWS))
+        requests = model.examples(WARM_UP_ROWS)
+        # The default's own inputs and outputs: the server makes another part of the graph ready for them.
+        requests = {"serving_default": requests["complete"]} | requests
+        warm_up.write(extra / "tf_serving_warmup_requests", folder.name, requests)
         model.check(hidden, CHECKED_ROWS, TOLERANCE)
         os.chmod(hidden, 0o755)  # mkdtemp's folder is its owner's alone
         try:
