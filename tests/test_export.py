@@ -12,10 +12,11 @@ import tensorflow as tf
 import tiny
 from PIL import Image
 
-from tf_inpaint import export, images, runs
+from tf_inpaint import export, images, launch, runs
+from tf_inpaint.config import ExportConfig
 from tf_inpaint.inpainting import batch, blending, encoded, large
 from tf_inpaint.search import Networks, new_inpainter
-from tf_inpaint.signatures import resolved
+from tf_inpaint.signatures import difference, resolved
 
 SIDE = tiny.SIZE
 PRESETS = ("complete", "complete_fast", "complete_best")
@@ -79,14 +80,60 @@ def test_failed_export_leaves_nothing(exported, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    from tf_inpaint import signatures
-
-    monkeypatch.setattr(signatures, "save", fail)
-    monkeypatch.setattr(signatures, "Model", lambda *_: None)
+    monkeypatch.setattr("tf_inpaint.signatures.save", fail)
+    monkeypatch.setattr("tf_inpaint.signatures.Model", lambda *_: None)
     config = dataclasses.replace(exported[0], export_dir=str(tmp_path / "digits"))
     with pytest.raises(OSError, match="disk full"):
         export.run(config)
     assert list((tmp_path / "digits").iterdir()) == []
+
+
+def test_export_that_answers_otherwise_is_one_sentence_and_leaves_nothing(exported, tmp_path, monkeypatch, capsys):
+    """Its own check finds a generator that was tampered with on the way to the file."""
+    monkeypatch.setattr(ExportConfig, "presets", lambda self, encoder: {"complete": self})
+    monkeypatch.setattr("tf_inpaint.signatures.Model.generate", lambda self, z: {"images": -self.generator(z)})
+    monkeypatch.setattr(launch, "_log_plainly", lambda: None)
+    flags = [f"--run_dir={exported[0].run_dir}", f"--export_dir={tmp_path / 'digits'}", "--steps=1", "--samples=0"]
+    with pytest.raises(SystemExit) as ended:
+        launch.launch(ExportConfig, export.run, "", flags)
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and told.count("\n") == 1 and "generate gives other images" in told
+    assert list((tmp_path / "digits").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "change", "words"),
+    [
+        ("images", 0.05, "gives other images, 0.05"),
+        ("uncertainties", 0.05, "gives other uncertainties"),
+        ("energies", 0.5, "gives other energies"),
+        ("steps", 1, "gives other steps"),
+    ],
+)
+def test_check_compares_every_output(output, change, words):
+    inputs = tiny.rows(3)
+    shape = inputs["masks"].shape
+    wanted = {"images": inputs["images"], "uncertainties": np.full(shape, -1.0), "energies": np.ones(3)}
+    wanted["steps"] = np.full(3, 25, np.int32)
+    found = wanted | {"errors": np.array([b""] * 3, object)}
+    assert difference(inputs, found, wanted, 0.01) == ""
+    assert words in difference(inputs, found | {output: found[output] + change}, wanted, 0.01)
+    assert "shape [2" in difference(inputs, found | {output: found[output][:2]}, wanted, 0.01)
+    refused = difference(inputs, found | {"errors": np.array([b"", b"no", b""], object)}, wanted, 0.01)
+    assert refused == "refuses a good row: no"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_check_looks_at_known_pixels(channels):
+    levels, known = tiny.picture(1, channels=channels), np.full((SIDE, SIDE, 1), 255, np.uint8)
+    known[5:9] = 0
+    files = {"image_bytes": [tiny.png(levels)], "mask_bytes": [tiny.png(known)]}
+    for row, words in ((6, ""), (9, "changes known pixels")):
+        changed = levels.copy()
+        changed[row, 3] ^= 1
+        assert difference(files, {"image_bytes": [tiny.png(changed)]}, {}, 0.01) == words
+        pictures = {"images": images.to_float(levels[None]), "masks": np.float32(known[None] > 0)}
+        assert difference(pictures, {"images": images.to_float(changed[None])}, {}, 0.01) == words
 
 
 @pytest.mark.parametrize("preset", ["complete", "complete_fast"])
