@@ -5,10 +5,11 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 if command -v tensorflow_model_server >/dev/null; then
-  # models.config names the folder as the container sees it.
+  # models.config names the folder as the container sees it. Text format and then sed read some signs of the path.
+  path=$(printf '%s' "$here" | sed -e 's/["\\]/\\&/g' -e 's/[#&\\]/\\&/g')
   models=$(mktemp)
   trap 'rm -f "$models"' EXIT
-  sed "s#\"/models/#\"$here/#" "$here/models.config" >"$models"
+  sed "s#\"/models/#\"$path/#" "$here/models.config" >"$models"
   tensorflow_model_server \
     --port=8500 \
     --rest_api_port=8501 \

@@ -290,6 +290,10 @@ def test_redirection_is_not_followed(double):
         (lambda: Client("http://localhost", "f").complete(np.zeros((0, 4, 4, 3)), 1), ["[0, 4, 4, 3]"]),
         (lambda: Client("http://localhost", "f").complete(*np.zeros((2, 2, 4, 4, 3))), ["masks", "[2, 4, 4, 1]"]),
         (lambda: Client("http://localhost", "f").complete_encoded([b"", b""], [b""]), ["2 and 1"]),
+        (lambda: Client("http://localhost", "f").complete(*batch(1), 2**31), ["seeds", "2147483648"]),
+        (lambda: Client("http://localhost", "f").complete(*batch(1), [-(2**31) - 1]), ["seeds", "-2147483649"]),
+        (lambda: Client("http://localhost", "f").complete(*batch(1), 2**70), ["seeds", "1180591620717411303424"]),
+        (lambda: Client("http://localhost", "f").complete_encoded([b""], [b""], 1.0), ["seeds", "float64 1.0"]),
     ],
 )
 def test_what_cannot_be_asked_is_refused(call, words):

@@ -200,6 +200,14 @@ def test_bad_rows_say_so_and_leave_the_others_alone(signatures):
         assert all(np.array_equal(found[name][row], values[row]) for name, values in wanted.items())
 
 
+@pytest.mark.parametrize("value", [1.0001, 1.0000001, 255.0])
+def test_a_value_that_is_refused_is_described_as_other_than_allowed(value):
+    ones = np.ones([1, 4, 4, 1], np.float32)
+    for pictures, known in ((ones * np.float32(value), ones), (ones, ones * np.float32(value))):
+        (sentence,) = batch.faults(tf.constant(pictures), tf.constant(known)).numpy()
+        assert np.float32(sentence.decode().split(" of size ")[1].split(";")[0]) == np.float32(value)
+
+
 def test_all_known_is_the_image_and_all_hole_a_sample(signatures):
     inputs = tiny.rows(2)
     inputs["masks"] = np.stack([np.ones_like(inputs["masks"][0]), np.zeros_like(inputs["masks"][0])])
@@ -307,7 +315,9 @@ def test_bad_files_say_so_and_leave_the_others_alone(signatures):
     sentences = [text.decode() for text in found["errors"]]
     assert sentences[0] == sentences[-1] == ""
     assert all(text.startswith("image_bytes must") for text in sentences[1:-1]), sentences
-    assert "20000 x 20000" in sentences[4]
+    neither = ["its beginning is that of neither" in text for text in sentences[1:-1]]
+    assert neither == [True, True, False, False, False, False, False]
+    assert all("header is damaged" in text for text in sentences[6:8]) and "20000 x 20000" in sentences[4]
     assert list(found["image_bytes"][1:-1]) == bad
     assert found["image_bytes"][0] == found["image_bytes"][-1] != good
 

@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+import shutil
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -211,7 +212,7 @@ def test_the_script_is_bash_with_known_flags(service):
     assert flags - {"port", "rest_api_port"} == composed - {"model_config_file_poll_wait_seconds"}
 
 
-def run_script(folder, *programs):
+def run_script(folder, *programs, export=EXPORT):
     """serve.sh with a PATH of these stand-ins (name, text) and what the script itself needs."""
     for name in ("bash", "dirname", "mktemp", "sed", "rm", "cat"):
         path = subprocess.run(["bash", "-c", f"type -P {name}"], capture_output=True, text=True, check=True).stdout
@@ -221,7 +222,7 @@ def run_script(folder, *programs):
         (folder / name).chmod(0o755)
     environment = {"PATH": str(folder), "TMPDIR": str(folder)}
     return subprocess.run(
-        [folder / "bash", EXPORT / "serve.sh", "--more"], env=environment, capture_output=True, text=True, timeout=20
+        [folder / "bash", export / "serve.sh", "--more"], env=environment, capture_output=True, text=True, timeout=20
     )
 
 
@@ -238,6 +239,16 @@ def test_the_script_starts_the_server_on_this_folder(tmp_path):
     text = answer.stdout
     assert f'base_path: "{EXPORT}/faces"' in text and f"--batching_parameters_file={EXPORT}/batching.config\n" in text
     assert not Path(re.search(r"--model_config_file=(.*)", text)[1]).exists()
+
+
+def test_the_script_takes_any_folder(tmp_path):
+    odd = tmp_path / 'a#b & "c" \\1'
+    shutil.copytree(EXPORT, odd, ignore=shutil.ignore_patterns("[0-9]*"))
+    program = 'for word; do case $word in --model_config_file=*) cat "${word#*=}";; esac; done'
+    (tmp_path / "path").mkdir()
+    answer = run_script(tmp_path / "path", ("tensorflow_model_server", program), export=odd)
+    models = text_format.Parse(answer.stdout, ModelServerConfig()).model_config_list.config
+    assert [model.base_path for model in models] == [f"{odd}/faces", f"{odd}/digits"]
 
 
 def test_the_script_falls_back_on_docker(tmp_path):

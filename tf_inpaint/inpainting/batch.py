@@ -122,7 +122,7 @@ def faults(images: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         tf.strings.join(
             [
                 "images must lie in [-1, 1] where masks are 1; received a pixel of size ",
-                tf.strings.as_string(largest, precision=3, shortest=True),
+                tf.strings.as_string(largest, precision=9, shortest=True),
                 "; send levels / 127.5 - 1.",
             ]
         ),
@@ -131,7 +131,7 @@ def faults(images: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
     errors = tf.where(
         finite, errors, "images must be finite where masks are 1; received NaN or infinity; mend the row."
     )
-    described = tf.strings.as_string(worst, precision=3, shortest=True)
+    described = tf.strings.as_string(worst, precision=9, shortest=True)
     return tf.where(
         binary,
         errors,

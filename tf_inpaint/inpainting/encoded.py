@@ -87,7 +87,9 @@ def decoded(file: tf.Tensor, name: str, most_pixels: int) -> tuple[tf.Tensor, tf
     error = tf.where(
         large, tf.strings.join([f"{name} must not be so large; it claims ", claimed, " pixels", limit]), error
     )
-    error = tf.where(some, error, f"{name} must be a PNG or JPEG file; its beginning is that of neither; convert it.")
+    error = tf.where(some, error, f"{name} must be a whole picture; its header is damaged or cut off; send it anew.")
+    known = is_png(file) | is_jpeg(file)
+    error = tf.where(known, error, f"{name} must be a PNG or JPEG file; its beginning is that of neither; convert it.")
     levels = tf.cond(whole, lambda: levels, lambda: blank)
     levels.set_shape([None, None, 3])
     return levels, error

@@ -134,7 +134,7 @@ class Client:
         inputs = {
             "images": images.astype(np.float32),
             "masks": _for_all("masks", masks, (*images.shape[:3], 1)),
-            "seeds": _for_all("seeds", np.asarray(seeds, np.int32), images.shape[:1]),
+            "seeds": _for_all("seeds", _int32(seeds), images.shape[:1]),
         }
         found = self.predict(signature, inputs, Completion._fields, progress)
         _check_rows(found["errors"], errors)
@@ -171,7 +171,7 @@ class Client:
         inputs = {
             "image_bytes": [_content(file) for file in image_files],
             "mask_bytes": [_content(file) for file in mask_files],
-            "seeds": _for_all("seeds", np.asarray(seeds, np.int32), (len(image_files),)),
+            "seeds": _for_all("seeds", _int32(seeds), (len(image_files),)),
         }
         found = self.predict(signature, inputs, EncodedCompletion._fields, progress)
         _check_rows(found["errors"], errors)
@@ -250,6 +250,17 @@ class Client:
 
 def _floats(values: Any) -> np.ndarray:
     return np.asarray(values, np.float32)
+
+
+def _int32(seeds: Any) -> np.ndarray:
+    """As int32, of integers that fit: NumPy would cut fractions off and wrap what is too large, or raise."""
+    values = np.asarray(seeds)
+    if values.dtype.kind not in "iu" or np.any(values < -(2**31)) or np.any(values >= 2**31):
+        raise ValueError(
+            f"seeds must be whole numbers from -2^31 to 2^31 - 1; received {values.dtype} {values.tolist()!s:.50}; "
+            "pass such ones."
+        )
+    return values.astype(np.int32)
 
 
 def _plain(values: np.ndarray | Sequence[bytes]) -> list:
