@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
-from serving_double import error_body, serving
+from serving_double import Refusal, error_body, serving
 
 from tf_inpaint import client, images
 from tf_inpaint.client import Client
@@ -251,11 +251,12 @@ def test_long_error_is_cut_in_its_middle(double):
         assert len(refused(ValueError, it.status, "JSON Value: [0.5", " ... ", "is not of type: float")) < 1000
 
 
-@pytest.mark.parametrize("status", [200, 404, 502])
+@pytest.mark.parametrize("status", [200, 404, 500, 501])
 def test_page_of_a_proxy_is_named_as_what_it_is(double, status):
     double.failures.append((status, {"Content-Type": "text/html"}, b"<html><h1>Log in</h1></html>"))
     with new_client(double) as it:
-        refused(ConnectionError, it.status, double.url, str(status), "text/html", "proxy")
+        kind = ValueError if status == 500 else ConnectionError
+        refused(kind, it.status, double.url, str(status), "text/html", "proxy")
 
 
 @pytest.mark.parametrize("answer", [b'{"outputs": {}}', b'{"outputs": [1, 2]}', b'{"predictions": []}', b"[]", b"null"])
@@ -314,8 +315,9 @@ def test_row_that_fails_is_raised_by_its_words_or_reported_beside_the_others(dou
 # --- attempts
 
 
-def test_busy_server_is_asked_again_ever_later(double, waits):
-    busy = (503, {}, error_body("The batch scheduling queue to which this task was submitted is full"))
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_busy_server_is_asked_again_ever_later(double, waits, status):
+    busy = (status, {}, error_body("The batch scheduling queue to which this task was submitted is full"))
     double.failures += [busy] * 3
     with new_client(double) as it:
         assert len(it.generate(np.zeros((1, LATENT)))) == 1
@@ -325,10 +327,14 @@ def test_busy_server_is_asked_again_ever_later(double, waits):
     assert len(set(np.round(np.array(waits) / (0.5, 1, 2), 6))) == 3  # at random
 
 
-def test_server_that_stays_busy_is_given_up(double, waits):
-    double.failures += [(503, {}, error_body("the queue is full"))] * 3
+@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.parametrize(
+    ("body", "words"), [(error_body("the queue is full"), "the queue is full"), (b"<html>", ""), (b"", "")]
+)
+def test_server_that_stays_busy_is_given_up(double, waits, status, body, words):
+    double.failures += [(status, {}, body)] * 3
     with new_client(double, retries=2) as it:
-        refused(ConnectionError, it.status, double.url, "503: the queue is full", "3 times")
+        refused(ConnectionError, it.status, double.url, f"{status}: {words}", "3 times")
     assert len(waits) == 2
 
 
@@ -347,11 +353,11 @@ def test_retry_after_that_says_nothing_is_passed_over(double, waits):
     assert 0.25 <= waits[0] <= 0.5
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 429, 500])
+@pytest.mark.parametrize("status", [400, 404, 413, 429, 500, 501])
 def test_other_refusals_are_final(double, waits, status):
     double.failures.append((status, {"Retry-After": "1"}, error_body("no")))
     with new_client(double) as it:
-        refused(ValueError if status < 500 else ConnectionError, it.status, f"{status}: no;")
+        refused(ValueError if status <= 500 else ConnectionError, it.status, f"{status}: no;")
     assert waits == []
 
 
@@ -548,6 +554,23 @@ def test_bad_files_are_named_and_the_others_completed(double, photos, caplog, mo
         ("photos/more/a.png", "the image is 16 x 20 and the mask 12 x 9"),
     ):
         assert any(name in line and words in line for line in told), (name, told)
+
+
+def test_request_that_fails_ends_no_job(double, photos, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+
+    def failing(signature, inputs):
+        if len(double.requests) == 2:
+            raise Refusal(500, "Matrix is not invertible")
+        return model(signature, inputs)
+
+    monkeypatch.setattr(double, "predict", failing)
+    settings = config(double, photos, batch_size=1, workers=1)
+    assert client.run(settings) == 1
+    assert len(lines(settings.out_dir)) == 3
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "500: Matrix is not invertible" in told and str(photos) in told
+    assert client.run(settings) == 0 and len(lines(settings.out_dir)) == 4
 
 
 def test_job_goes_on_where_it_stopped_and_overwrites_only_when_told(double, photos):

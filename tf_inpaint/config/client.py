@@ -26,7 +26,7 @@ class ClientConfig:
     )
     workers: int = setting(4, "requests under way at a time", minimum=1)
     timeout: float = setting(60.0, "seconds to wait for an answer", above=0)
-    retries: int = setting(4, "times to try again when the server is busy or cannot be reached", minimum=0)
+    retries: int = setting(4, "times to try again when the server is busy, unavailable or cannot be reached", minimum=0)
     overwrite: bool = setting(False, "replace what is in out_dir")
 
     def __post_init__(self) -> None:

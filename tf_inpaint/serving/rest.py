@@ -16,13 +16,15 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds from the first attempt to the second, doubled each time, and at most, whatever a server asks for."""
 WORDS = 600
 """Characters of a server's error that are passed on: it may quote the whole request."""
+UNAVAILABLE = {502, 503, 504}
+"""Statuses of a server that is busy, or that a proxy does not reach: a little later it may answer."""
 REMEDIES = {404: "check the url, the model's name and its version", 413: "send fewer or smaller images at a time"}
 
 
 class Endpoint:
     """Where one model is served. May be used by many threads at a time.
 
-    A request is sent again when the connection fails or the server answers 503, busy: after 0.5, 1, 2, ... seconds,
+    A request is sent again when the connection fails or 502, 503 or 504 is answered: after 0.5, 1, 2, ... seconds,
     at random up to a half less, so that clients that failed together do not come back together, or when the
     server's Retry-After says. One that timed out is not sent again: the server, still at work on it, would have
     more to do.
@@ -85,9 +87,9 @@ class Endpoint:
             except requests.RequestException as error:
                 raise ValueError(f"A url that can be asked is required; {url}: {error}; correct it.") from None
             else:
-                if response.status_code != 503:
+                if response.status_code not in UNAVAILABLE:
                     return _answer(response, url)
-                failure = f"answered 503: {_words(response) or response.reason}"
+                failure = f"answered {response.status_code}: {_words(response) or response.reason}"
                 wait = _retry_after(response, wait)
             if attempt < self.retries:
                 time.sleep(wait)
@@ -99,12 +101,14 @@ class Endpoint:
 
 def _answer(response: requests.Response, url: str) -> dict[str, Any]:
     code, words = response.status_code, _words(response)
+    # 500 is about what was asked: others may be answered.
+    broken = ConnectionError if code != 500 else ValueError
     if response.is_redirect:
         location = response.headers["Location"]
         raise ConnectionError(f"The server's own url is required; {url} redirects to {location}; use that one's.")
     if words is not None:
         remedy = REMEDIES.get(code, "correct the request" if code < 500 else "see the server's log")
-        kind = ValueError if code < 500 else ConnectionError
+        kind = ValueError if code < 500 else broken
         raise kind(f"A request that the server accepts is required; {url} answered {code}: {words}; {remedy}.")
     try:
         answer = json.loads(response.content) if response.ok else None
@@ -112,7 +116,7 @@ def _answer(response: requests.Response, url: str) -> dict[str, Any]:
         answer = None
     if not isinstance(answer, dict):
         kind = response.headers.get("Content-Type", "no type")
-        raise ConnectionError(
+        raise broken(
             f"TensorFlow Serving is required; {url} answered {code} {response.reason} with {kind}, which is none of "
             "its answers; check the url, and the proxy if there is one."
         )

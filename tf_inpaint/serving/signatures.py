@@ -56,14 +56,14 @@ class Client:
         batch_size: rows in a request. A server that does not merge requests fills each up to its own block of 8.
         workers: requests under way at a time.
         timeout: seconds to wait for an answer.
-        retries: how often a request is sent again when the connection fails or the server is busy.
+        retries: how often a request is sent again when the connection fails or the server is busy or unavailable.
         form: "column" or "row", the API's two forms of a batch. Only requests and answers differ.
         session: carries what the server, or a proxy before it, asks for: authentication, certificates.
 
     Raises:
-        ValueError: here and by all methods: what was asked for is refused, by the server in its own words.
+        ValueError: here and by all methods: what was asked for is refused, or failed, by the server in its own words.
         TimeoutError: by all methods: no answer in time.
-        ConnectionError: by all methods: the server cannot be reached, is broken, or is no TensorFlow Serving.
+        ConnectionError: by all methods: the server cannot be reached, stays unavailable, or is no TensorFlow Serving.
     """
 
     def __init__(
