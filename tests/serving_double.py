@@ -36,8 +36,8 @@ class Double:
     Attributes:
       predict, signatures, model: see `serving`.
       url: of the REST API, base path included.
-      failures: answers given instead of results, the first first: (status, headers, body bytes), or None for a
-        connection that is closed half-way through the answer.
+      failures: answers given instead of results, the first first: (status, headers, body bytes), or seconds of silence
+        half-way through the answer, after which the connection is closed.
       delay: seconds that each predict takes, a number or a function of the request's number.
       requests: the JSON bodies of all predict requests, in the order of their arrival.
       most: predict requests under way at a time, at most.
@@ -146,11 +146,12 @@ def serving(predict, signatures, model="faces", base="", certificate=None):
             try:
                 if double.failures:
                     failure = double.failures.popleft()
-                    if failure is None:
+                    if isinstance(failure, float):
                         self.send_response(200)
                         self.send_header("Content-Length", "1000")
                         self.end_headers()
                         self.wfile.write(b'{"outputs": ')
+                        time.sleep(failure)
                         self.close_connection = True
                         return
                     status, headers, text = failure

@@ -362,7 +362,7 @@ def test_other_refusals_are_final(double, waits, status):
 
 
 def test_answer_that_breaks_off_is_asked_for_again(double, waits):
-    double.failures += [None, None]
+    double.failures += [0.0, 0.0]
     with new_client(double) as it:
         assert len(it.generate(np.zeros((3, LATENT)))) == 3
     assert len(waits) == 2
@@ -381,6 +381,13 @@ def test_time_out_is_one_sentence_and_not_repeated(double, waits):
     with new_client(double, timeout=0.1) as it:
         refused(TimeoutError, lambda: it.generate(np.zeros((1, LATENT))), double.url, "0.1 seconds")
     assert waits == [] and len(double.requests) == 1
+
+
+def test_time_out_within_the_answer_is_none_the_less_one(double, waits):
+    double.failures.append(0.6)
+    with new_client(double, timeout=0.2) as it:
+        refused(TimeoutError, lambda: it.generate(np.zeros((1, LATENT))), double.url, "0.2 seconds")
+    assert waits == [] and double.requests == []
 
 
 # --- many at a time

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import InvalidHeader, ReadTimeoutError
 from urllib3.util import Retry
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
@@ -77,12 +77,12 @@ class Endpoint:
                     f"A certificate that can be verified is required; {url} failed: {_reason(error)}; "
                     "check the url, or name the certificate's authority in REQUESTS_CA_BUNDLE."
                 ) from None
-            except requests.ReadTimeout:
-                raise TimeoutError(
-                    f"An answer is required within {self.timeout:g} seconds; {url} gave none; "
-                    "allow more time, or send fewer images at a time."
-                ) from None
-            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            except (requests.ConnectionError, requests.ReadTimeout, requests.exceptions.ChunkedEncodingError) as error:
+                if _timed_out(error):
+                    raise TimeoutError(
+                        f"An answer is required within {self.timeout:g} seconds; {url} gave none; "
+                        "allow more time, or send fewer images at a time."
+                    ) from None
                 failure = f"cannot be reached: {_reason(error)}"
             except requests.RequestException as error:
                 raise ValueError(f"A url that can be asked is required; {url}: {error}; correct it.") from None
@@ -97,6 +97,11 @@ class Endpoint:
             f"A running server is required; {url} {failure} (tried {self.retries + 1} times); "
             "check the url and the server."
         )
+
+
+def _timed_out(error: requests.RequestException) -> bool:
+    """Whether the server kept silent; within the answer's body that is a ConnectionError of requests'."""
+    return isinstance(error, requests.ReadTimeout) or isinstance(next(iter(error.args), None), ReadTimeoutError)
 
 
 def _answer(response: requests.Response, url: str) -> dict[str, Any]:
