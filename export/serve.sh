@@ -3,6 +3,8 @@
 # Arguments go to the server, or to `docker compose up`.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# The kernels in which a row's last bits do not depend on its neighbours; by default on CPUs with AVX-512 only.
+export TF_ENABLE_ONEDNN_OPTS=${TF_ENABLE_ONEDNN_OPTS:-1}
 
 if command -v tensorflow_model_server >/dev/null; then
   # models.config names the folder as the container sees it. Text format and then sed read some signs of the path.

@@ -131,7 +131,7 @@ class Job:
             **line,
             **totals(found),
             **({"squares": len(example.squares)} if in_place else {}),
-            **({"uncertainty": doubt(example, found)} if drawn(found) else {}),
+            **(chains(example, found) if drawn(found) else {}),
             "seed": self.config.seed,
             "block_size": self.config.block_size,
             **scores(completion, example.original, example.known),
@@ -216,10 +216,11 @@ def answers(example: Example, found, blend) -> Iterator[tuple[str, np.ndarray]]:
         yield "uncertainty", (2 * field - 1).repeat(example.original.shape[2], axis=2)
 
 
-def doubt(example: Example, found) -> float | None:
-    """The mean of the uncertainty over the hole, in units of the images, of range 2."""
+def chains(example: Example, found) -> dict[str, float | None]:
+    """Of what was drawn: the mean uncertainty of the hole, in units of the images, and of steps the share accepted."""
     hidden = example.rows[1] == 0
-    return float(found.uncertainty[hidden].mean()) if hidden.any() else None
+    doubt = float(found.uncertainty[hidden].mean()) if hidden.any() else None
+    return {"uncertainty": doubt, "acceptance": float(found.acceptance.mean())}
 
 
 def totals(found) -> dict[str, float | int | str | None]:
