@@ -778,12 +778,15 @@ def test_answers_that_an_estimate_needed_are_reported(tmp_path, count):
     drawings = np.zeros((1, SIZE, SIZE, 1), np.float32)
     samples = np.zeros((1, count, SIZE, SIZE, 1), np.float32)
     numbers = zero, zero, zero, np.ones(1, int), np.zeros(1, int)
-    found = Completions(drawings, drawings, np.zeros((1, 4), np.float32), *numbers, samples, 0.25 * hole)
+    found = Completions(
+        drawings, drawings, np.zeros((1, 4), np.float32), *numbers, samples, 0.25 * hole, np.full((1, count), 0.5)
+    )
     job = complete.Job(tmp_path / "out", CompleteConfig(run_dir="run", estimate="mean"), "step 0")
     job.begin()
     job.write(example, found, found.images[0], {}, True, None)
     job.finish(["a"])
-    assert lines(tmp_path / "out")["a"].get("uncertainty") == (0.25 if count else None)
+    line = lines(tmp_path / "out")["a"]
+    assert (line.get("uncertainty"), line.get("acceptance")) == ((0.25, 0.5) if count else (None, None))
     columns = 4 + (min(count, 4) + 1 if count else 0)
     assert images.read(tmp_path / "out/sheet.png").shape[1] == columns * (4 * SIZE + 2) - 2
     page = (tmp_path / "out/index.html").read_text()
