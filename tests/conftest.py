@@ -9,7 +9,7 @@ import cpp_loader  # noqa: E402
 import pytest  # noqa: E402
 import tiny  # noqa: E402
 
-from tf_inpaint import export  # noqa: E402
+from tf_inpaint import export, runs  # noqa: E402
 from tf_inpaint.config import ExportConfig  # noqa: E402
 
 
@@ -22,6 +22,28 @@ def exported(tmp_path_factory):
     config = ExportConfig(run_dir=run_dir, export_dir=str(export_dir), max_pixels=100_000, **quick)
     assert export.run(config) == 0
     return config, export_dir
+
+
+@pytest.fixture(scope="session")
+def exported_with_encoder(tmp_path_factory):
+    """The same of a run in colour, at 16 pixels, with an encoder; the number of steps is not given."""
+    folder = tmp_path_factory.mktemp("export_with_encoder")
+    run_dir, export_dir = tiny.new_run(folder / "run", image_size=16, channels=3, encoder_steps=2), folder / "colours"
+    training, manager = runs.encoder_training(runs.load(run_dir))
+    for variable in training.encoder.variables:
+        if "kernel" in variable.name:
+            variable.assign(3 * variable)
+    manager.save(checkpoint_number=2)
+    quick = {"samples": 2, "best_samples": 2, "start_draws": 2, "fast_steps": 2}
+    config = ExportConfig(run_dir=run_dir, export_dir=str(export_dir), **quick)
+    assert export.run(config) == 0
+    return config, export_dir
+
+
+@pytest.fixture(scope="session")
+def model_with_encoder(exported_with_encoder):
+    with cpp_loader.process(exported_with_encoder[1] / "1") as model:
+        yield model
 
 
 @pytest.fixture(scope="session")

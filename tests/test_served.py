@@ -1,6 +1,7 @@
 """An exported model as TensorFlow Serving's C++ loader runs it, in a process without TensorFlow's Python."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from tf_inpaint import images, runs
 PRESETS = ("complete", "complete_fast", "complete_best")
 
 
-def files(count, first=0):
+def files(count, first=0, channels=1):
     """Inputs of `complete_encoded`, each of another size."""
-    pictures = [tiny.picture(first + number, 24 + 4 * ((first + number) % 5)) for number in range(count)]
-    holes = [np.full(picture.shape, 255, np.uint8) for picture in pictures]
+    pictures = [tiny.picture(first + number, 24 + 4 * ((first + number) % 5), channels) for number in range(count)]
+    holes = [np.full((*picture.shape[:2], 1), 255, np.uint8) for picture in pictures]
     for hole in holes:
         hole[6:14, 5:15] = 0
     return {
@@ -29,8 +30,9 @@ def files(count, first=0):
 
 def inputs_of(model, count):
     """Inputs of every signature of a model."""
-    rows, z = tiny.rows(count), np.random.default_rng(0).uniform(-1, 1, [count, 4]).astype(np.float32)
-    everything = rows | files(count) | {"z": z}
+    side, channels = model.signatures["complete"][0]["images"][2][2:]
+    z = np.random.default_rng(0).uniform(-1, 1, [count, 4]).astype(np.float32)
+    everything = tiny.rows(count, 0, side, channels) | files(count, 0, channels) | {"z": z}
     return {name: {key: everything[key] for key in inputs} for name, (inputs, _) in model.signatures.items()}
 
 
@@ -38,9 +40,9 @@ def equal(found, wanted):
     return all(np.array_equal(found[name], values) for name, values in wanted.items())
 
 
-def test_every_signature_is_there(model):
+def test_every_signature_is_there(model, model_with_encoder):
     wanted = {"serving_default", "generate", "discriminate", *PRESETS, *(f"{name}_encoded" for name in PRESETS)}
-    assert set(model.signatures) == wanted
+    assert set(model.signatures) == wanted and set(model_with_encoder.signatures) == wanted | {"encode"}
     for inputs, outputs in model.signatures.values():
         assert all(shape[0] == -1 for _, _, shape in [*inputs.values(), *outputs.values()])
     assert set(model.signatures["complete"][1]) == {"images", "uncertainties", "energies", "steps", "errors"}
@@ -80,6 +82,53 @@ def test_encoded_answers_keep_what_is_known(model, count):
         assert not np.array_equal(answer[mask == 0], image[mask == 0])
 
 
+@pytest.mark.parametrize("count", [1, 3, 17])
+def test_colours_and_an_encoder_are_the_librarys(exported_with_encoder, model_with_encoder, count):
+    """Every signature."""
+    config, run = exported_with_encoder[0], runs.load(exported_with_encoder[0].run_dir)
+    inputs = inputs_of(model_with_encoder, count)
+    found = {name: model_with_encoder.run(name, rows) for name, rows in inputs.items()}
+    pictures, known = inputs["encode"]["images"], inputs["encode"]["masks"]
+    z = run.encoder(np.where(known > 0, pictures, np.float32(0)), known)
+    assert count == 1 or np.std(z, axis=0).max() > 0.01
+    np.testing.assert_allclose(found["generate"]["images"], run.generator(inputs["generate"]["z"]), atol=1e-4)
+    np.testing.assert_allclose(found["discriminate"]["logits"], run.discriminator(pictures), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found["encode"]["z"], z, atol=1e-4)
+    for preset in PRESETS:
+        wanted = tiny.completed(config, preset, inputs[preset])
+        assert np.abs(found[preset]["images"] - wanted.images).mean() < 1e-3
+        assert np.array_equal(found[preset]["steps"], wanted.steps) and not any(found[preset]["errors"])
+        shown = np.broadcast_to(known > 0, pictures.shape)
+        assert np.array_equal(found[preset]["images"][shown], pictures[shown])
+        sent, answers = inputs[f"{preset}_encoded"], found[f"{preset}_encoded"]
+        for image, mask, answer in zip(sent["image_bytes"], sent["mask_bytes"], answers["image_bytes"], strict=True):
+            image, mask, answer = (images.read(io.BytesIO(file)) for file in (image, mask, answer))
+            given = mask[..., 0] > 0
+            assert answer.shape == image.shape == (*given.shape, 3) and np.array_equal(answer[given], image[given])
+            assert answer[~given].std() > 0 and not np.array_equal(answer[~given], image[~given])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_encoded_colours_at_the_networks_size_are_those_of_rows(model_with_encoder, preset):
+    rows = inputs_of(model_with_encoder, 3)[preset]
+    sent = {
+        "image_bytes": [tiny.png(picture) for picture in images.to_uint8(rows["images"])],
+        "mask_bytes": [tiny.png(np.uint8(255 * mask)) for mask in rows["masks"]],
+        "seeds": rows["seeds"],
+    }
+    found = model_with_encoder.run(f"{preset}_encoded", sent)["image_bytes"]
+    wanted = images.to_uint8(model_with_encoder.run(preset, rows)["images"])
+    found = np.stack([images.read(io.BytesIO(file)) for file in found])
+    assert np.abs(found.astype(int) - wanted).max() <= 1
+
+
+def test_description_says_how_many_steps_follow_the_encoder(exported_with_encoder):
+    about = json.loads((exported_with_encoder[1] / "1" / "assets.extra" / "export.json").read_text())
+    assert about["export"]["steps"] is None
+    assert [about["presets"][name]["steps"] for name in PRESETS] == [25, 2, 25]
+    assert about["presets"]["complete_fast"]["start"] == "encoder"
+
+
 def test_warm_up_requests_are_of_every_signature_and_run(exported, model):
     path, names = exported[1] / "1" / "assets.extra" / "tf_serving_warmup_requests", []
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
@@ -98,7 +147,9 @@ def test_default_is_complete(model):
     assert equal(model.run("serving_default", inputs), model.run("complete", inputs))
 
 
-def test_rows_of_different_callers_answer_as_alone(model):
+@pytest.mark.parametrize("name", ["model", "model_with_encoder"])
+def test_rows_of_different_callers_answer_as_alone(name, request):
+    model = request.getfixturevalue(name)
     merged = inputs_of(model, 17)
     for signature in merged:
         together = model.run(signature, merged[signature])

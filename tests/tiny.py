@@ -1,5 +1,6 @@
 """A run and pictures so small that a command takes a second."""
 
+import functools
 import io
 
 import numpy as np
@@ -29,19 +30,26 @@ def picture(seed, side=SIZE, channels=1):
     return coarse.repeat(4, axis=0).repeat(4, axis=1)
 
 
-def rows(count, first=0):
+def rows(count, first=0, side=SIZE, channels=1):
     """Inputs of the signature `complete`."""
-    pictures = np.stack([picture(first + number) for number in range(count)])
-    known = np.stack([masks.make("strokes", SIZE, SIZE, (0, first + number)) for number in range(count)])
+    pictures = np.stack([picture(first + number, side, channels) for number in range(count)])
+    known = np.stack([masks.make("strokes", side, side, (0, first + number)) for number in range(count)])
     seeds = np.arange(first, first + count, dtype=np.int32) - 2
     return {"images": images.to_float(pictures), "masks": known.astype(np.float32), "seeds": seeds}
 
 
+@functools.cache
+def inpainter(config, preset):
+    networks = Networks(runs.load(config.run_dir))
+    return new_inpainter(config.presets(networks.encoder is not None)[preset], networks)
+
+
 def completed(config, preset, inputs):
-    """What the library makes of such `rows`, by a preset of an export of a run without an encoder."""
+    """What the library makes of such `rows`, by a preset of an export."""
     seeds = inputs["seeds"].view(np.uint32).astype(np.int64)
-    inpainter = new_inpainter(config.presets(encoder=False)[preset], Networks(runs.load(config.run_dir)))
-    return inpainter.complete(inputs["images"], inputs["masks"], np.stack([np.zeros_like(seeds), seeds], axis=1))
+    return inpainter(config, preset).complete(
+        inputs["images"], inputs["masks"], np.stack([np.zeros_like(seeds), seeds], axis=1)
+    )
 
 
 def png(levels):
