@@ -84,8 +84,12 @@ class Model:
         return {"images": images}
 
     def discriminate(self, images):
-        (logits,) = self.in_blocks(self.discriminator, images)
-        return {"logits": logits, "probabilities": tf.sigmoid(logits)}
+        def both(images):
+            logits = self.discriminator(images)
+            return tf.concat([logits, tf.sigmoid(logits)], axis=1)
+
+        (found,) = self.in_blocks(both, images)
+        return {"logits": found[:, :1], "probabilities": found[:, 1:]}
 
     def encode(self, images, masks):
         (z,) = self.in_blocks(self.encoder, tf.where(masks > 0, images, 0.0), masks)

@@ -158,7 +158,7 @@ def unseen(known: tf.Tensor, crop: int) -> tf.Tensor:
             ]
         )
 
-    return tf.cond(tf.size(places) > 0, sentence, lambda: "")
+    return tf.cond(tf.size(places) > 0, sentence, lambda: tf.constant(""))
 
 
 def framed(levels: tf.Tensor, known: tf.Tensor, image_size: int, crop: int) -> tuple[tf.Tensor, tf.Tensor]:
