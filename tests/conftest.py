@@ -17,9 +17,12 @@ from tf_inpaint.config import ExportConfig  # noqa: E402
 def exported(tmp_path_factory):
     """Its settings and the folder of its versions."""
     folder = tmp_path_factory.mktemp("export")
-    run_dir, export_dir = tiny.new_run(folder / "run", encoder_steps=0), folder / "digits"
-    quick = {"steps": 6, "samples": 2, "best_samples": 4, "start_draws": 4, "fast_steps": 2}
-    config = ExportConfig(run_dir=run_dir, export_dir=str(export_dir), max_pixels=100_000, **quick)
+    run_dir = tiny.new_run(folder / "run", encoder_steps=0)
+    return export_of(run_dir, folder / "digits", steps=6, best_samples=4, start_draws=4, max_pixels=100_000)
+
+
+def export_of(run_dir, export_dir, **settings):
+    config = ExportConfig(run_dir=run_dir, export_dir=str(export_dir), samples=2, fast_steps=2, **settings)
     assert export.run(config) == 0
     return config, export_dir
 
@@ -28,16 +31,13 @@ def exported(tmp_path_factory):
 def exported_with_encoder(tmp_path_factory):
     """The same of a run in colour, at 16 pixels, with an encoder; the number of steps is not given."""
     folder = tmp_path_factory.mktemp("export_with_encoder")
-    run_dir, export_dir = tiny.new_run(folder / "run", image_size=16, channels=3, encoder_steps=2), folder / "colours"
+    run_dir = tiny.new_run(folder / "run", image_size=16, channels=3, encoder_steps=2)
     training, manager = runs.encoder_training(runs.load(run_dir))
     for variable in training.encoder.variables:
         if "kernel" in variable.name:
             variable.assign(3 * variable)
     manager.save(checkpoint_number=2)
-    quick = {"samples": 2, "best_samples": 2, "start_draws": 2, "fast_steps": 2}
-    config = ExportConfig(run_dir=run_dir, export_dir=str(export_dir), **quick)
-    assert export.run(config) == 0
-    return config, export_dir
+    return export_of(run_dir, folder / "colours", best_samples=2, start_draws=2)
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,10 @@ from tf_inpaint.runs import Run
 from tf_inpaint.search import Networks, new_inpainter
 
 
+graph = functools.partial(tf.function, autograph=False)
+"""Rewriting code that asks no tensor for its truth takes longer than tracing it."""
+
+
 class Model:
     """A run's signatures.
 
@@ -36,7 +40,7 @@ class Model:
 
     def __init__(self, run: Run, config: ExportConfig):
         # Each is one function of the graph, so that its constants are in the file once.
-        networks = Networks(run, whole=tf.function)
+        networks = Networks(run, whole=graph)
         self.generator, self.discriminator, self.encoder = networks.generator, networks.discriminator, networks.encoder
         self.trained = run.config
         self.max_pixels, self.block_size = config.max_pixels, config.block_size
@@ -48,16 +52,19 @@ class Model:
         seeds = tf.TensorSpec([None], tf.int32, "seeds")
         files = [tf.TensorSpec([None], tf.string, f"{name}_bytes") for name in ("image", "mask")]
         z = tf.TensorSpec([None, self.trained.latent_size], tf.float32, "z")
+        # What all presets share is one function too.
+        self.blend = self.presets["complete"].blend
+        self.read, self.write = graph(self.read), graph(self.write)
         self.functions: dict[str, tf.types.experimental.ConcreteFunction] = {}
         self.add("generate", self.generate, z)
         self.add("discriminate", self.discriminate, images)
         if self.encoder:
             self.add("encode", self.encode, images, known)
         for name, inpainter in self.presets.items():
-            # One function too: the encoded form calls it.
-            complete = tf.function(functools.partial(batch.complete, inpainter), input_signature=[images, known, seeds])
+            # One function each: the encoded form calls it.
+            complete = graph(functools.partial(batch.complete, inpainter), input_signature=[images, known, seeds])
             self.add(name, functools.partial(self.complete, complete), images, known, seeds)
-            self.add(f"{name}_encoded", functools.partial(self.complete_encoded, complete, inpainter), *files, seeds)
+            self.add(f"{name}_encoded", functools.partial(self.complete_encoded, complete), *files, seeds)
 
     def add(self, name: str, function: Callable[..., dict[str, tf.Tensor]], *specs: tf.TensorSpec) -> None:
         """A signature; what is sent to it must have the specs' shapes, and one number of rows."""
@@ -70,71 +77,74 @@ class Model:
             return function(*(inputs[spec.name] for spec in specs))
 
         # Of unknown shape inside: a shape that is known when the graph is built is not looked at when it runs.
-        loose = tf.function(checked).get_concrete_function(
+        loose = graph(checked).get_concrete_function(
             **{spec.name: tf.TensorSpec(None, spec.dtype, spec.name) for spec in specs}
         )
 
         def signature(**inputs):
             return loose(**inputs)
 
-        self.functions[name] = tf.function(signature).get_concrete_function(**{spec.name: spec for spec in specs})
+        self.functions[name] = graph(signature).get_concrete_function(**{spec.name: spec for spec in specs})
 
     def generate(self, z):
-        (images,) = self.in_blocks(self.generator, z)
-        return {"images": images}
+        return {"images": self.in_blocks(self.generator, z)[0]}
 
     def discriminate(self, images):
         def both(images):
             logits = self.discriminator(images)
-            return tf.concat([logits, tf.sigmoid(logits)], axis=1)
+            return logits, tf.sigmoid(logits)
 
-        (found,) = self.in_blocks(both, images)
-        return {"logits": found[:, :1], "probabilities": found[:, 1:]}
+        return dict(zip(("logits", "probabilities"), self.in_blocks(both, images), strict=True))
 
     def encode(self, images, masks):
-        (z,) = self.in_blocks(self.encoder, tf.where(masks > 0, images, 0.0), masks)
-        return {"z": z}
+        return {"z": self.in_blocks(self.encoder, tf.where(masks > 0, images, 0.0), masks)[0]}
 
     def in_blocks(self, network, *rows):
         """As the presets are: the last bits of a row depend on how many rows a network is given."""
-        return batch.in_blocks(lambda *block: (network(*block),), self.block_size, rows)
+        return batch.in_blocks(lambda *block: tf.nest.flatten(network(*block)), self.block_size, rows)
 
     def complete(self, function, images, masks, seeds):
         found = function(images, masks, seeds)
         return {name: getattr(found, name) for name in ("images", "uncertainties", "energies", "steps", "errors")}
 
-    def complete_encoded(self, function, inpainter: Inpainter, image_bytes, mask_bytes, seeds):
-        side, channels, crop = self.trained.image_size, self.trained.channels, self.trained.crop
-        open_files = functools.partial(encoded.opened, channels=channels, most_pixels=self.max_pixels)
+    def complete_encoded(self, function, image_bytes, mask_bytes, seeds):
+        images, known, errors = self.read(image_bytes, mask_bytes)
+        found = function(images, known, seeds)
+        errors = tf.where(errors == "", found.errors, errors)
+        files = self.write(image_bytes, mask_bytes, found.generated, errors)
+        return {"image_bytes": files, "energies": tf.where(errors == "", found.energies, 0.0), "errors": errors}
 
-        def read(files):
-            levels, known, error = open_files(*files)
+    def opened(self, image_file, mask_file):
+        return encoded.opened(image_file, mask_file, self.trained.channels, self.max_pixels)
+
+    def read(self, image_files, mask_files):
+        """What the network is shown of each pair of files, `[B, S, S, C]` and `[B, S, S, 1]`, and what is wrong."""
+        side, channels, crop = self.trained.image_size, self.trained.channels, self.trained.crop
+
+        def one(files):
+            levels, known, error = self.opened(*files)
             error = tf.where(error == "", encoded.unseen(known, crop), error)
             return *encoded.framed(levels, known, side, crop), error
 
         shapes = [tf.TensorSpec([side, side, size], tf.float32) for size in (channels, 1)]
-        images, known, errors = tf.map_fn(
-            read,
-            (image_bytes, mask_bytes),
-            parallel_iterations=1,
-            fn_output_signature=(*shapes, tf.TensorSpec([], tf.string)),
-        )
-        found = function(images, known, seeds)
-        errors = tf.where(errors == "", found.errors, errors)
+        outputs = *shapes, tf.TensorSpec([], tf.string)
+        return tf.map_fn(one, (image_files, mask_files), parallel_iterations=1, fn_output_signature=outputs)
 
-        def write(row):
+    def write(self, image_files, mask_files, generated, errors):
+        """The completed files, string `[B]`; where there is an error, the file that was sent."""
+
+        def one(row):
             image_file, mask_file, generated, error = row
 
             def filled():
                 # Read again: a batch of large images would not fit into memory.
-                levels, known, _ = open_files(image_file, mask_file)
-                return encoded.encode(encoded.restored(levels, known, generated, crop, inpainter.blend))
+                levels, known, _ = self.opened(image_file, mask_file)
+                return encoded.encode(encoded.restored(levels, known, generated, self.trained.crop, self.blend))
 
             return tf.cond(error == "", filled, lambda: image_file)
 
-        rows = image_bytes, mask_bytes, found.generated, errors
-        files = tf.map_fn(write, rows, parallel_iterations=1, fn_output_signature=tf.TensorSpec([], tf.string))
-        return {"image_bytes": files, "energies": tf.where(errors == "", found.energies, 0.0), "errors": errors}
+        rows = image_files, mask_files, generated, errors
+        return tf.map_fn(one, rows, parallel_iterations=1, fn_output_signature=tf.TensorSpec([], tf.string))
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """Of each preset what was asked for, and over it what became of it: nothing is left to a default."""

@@ -41,7 +41,7 @@ def in_blocks(
     order = tf.minimum(tf.range(blocks * size), count - 1)
     shaped = [tf.reshape(tf.gather(each, order), [-1, size, *each.shape[1:]]) for each in rows]
     specs = [tf.TensorSpec(each.shape[1:], each.dtype) for each in shaped]
-    traced = tf.function(lambda *block: tuple(function(*block))).get_concrete_function(*specs)
+    traced = tf.function(lambda *block: tuple(function(*block)), autograph=False).get_concrete_function(*specs)
     outputs = tf.nest.map_structure(tf.TensorSpec.from_tensor, traced.structured_outputs)
     found = tf.map_fn(lambda block: traced(*block), tuple(shaped), parallel_iterations=1, fn_output_signature=outputs)
     return tuple(tf.reshape(part, [-1, *part.shape[2:]])[:count] for part in found)

@@ -22,7 +22,7 @@ def curvature(
         rounds, rows: batches, and z in each; always the same z and signs.
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def products(seed):
         z = tf.random.stateless_uniform([rows, latent_size], seed, minval=-1.0)
         with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -14,6 +14,8 @@ from tf_inpaint.inpainting import blending, objective, posterior, solve, solvers
 from tf_inpaint.inpainting.energy import DISTANCES, PRIORS, Energy
 
 BLENDS = {"poisson": blending.poisson, "feather": blending.feather, "paste": blending.paste}
+TRACED = {name: tf.function(blend, autograph=False) for name, blend in BLENDS.items()}
+"""One graph for all inpainters of rows of a size: making it takes a second."""
 DEFAULT_SOLVER = solvers.adam(constrain=solvers.clip)
 SETTLING = 25
 """Steps in which the energy of a search from a good start may rise before it falls below it."""
@@ -126,7 +128,7 @@ class Inpainter:
         self.restarts = restarts
         self.start_draws = start_draws
         self.weighted = contextual == "weighted_l1"
-        self.blend = BLENDS[blend]
+        self.blend, self.blend_rows = BLENDS[blend], TRACED[blend]
         self.factor = low_resolution_factor
         self.block_size = block_size
         self.encoder = encoder
@@ -136,7 +138,7 @@ class Inpainter:
         self.estimate = estimate
         terms = DISTANCES[contextual], PRIORS[prior], prior_weight, low_resolution_factor
         self.energy = Energy(generator, discriminator, *terms)
-        self.picture = tf.function(generator)
+        self.picture = tf.function(generator, autograph=False)
         lag = (self.energy.lagging, self.energy.tangent, prior_every) if lagging else (self.energy, None, 1)
         self.search = solve.Search(lag[0], solver, block_size, latent_size, stopping, keep, *lag[1:])
 
@@ -147,7 +149,7 @@ class Inpainter:
         fitting = [size for size in sizes if self.block_size % size == 0]
         return max([size for size in fitting if size * self.sampling.samples <= self.block_size], default=1)
 
-    @tf.function
+    @tf.function(autograph=False)
     def start(self, images, known, weights, seeds):
         candidates = solve.draw(seeds, self.start_draws, self.latent_size)
         if self.encoder:
@@ -156,12 +158,12 @@ class Inpainter:
             return candidates
         return solve.start(lambda z: self.energy(z, images, weights), candidates, self.restarts)
 
-    @tf.function
+    @tf.function(autograph=False)
     def row_seeds(self, seeds):
         """A seed for each restart, `[B, restarts, 2]`."""
         return tf.stack([solvers.fold(seeds, number) for number in range(self.restarts)], axis=1)
 
-    @tf.function
+    @tf.function(autograph=False)
     def several(self, images, known, weights, seeds):
         """Of each image: K z, K completions, the mean picture, the uncertainty of its hole, and the K acceptances."""
         count = self.sampling.samples
@@ -178,16 +180,16 @@ class Inpainter:
         share = tf.ones([tf.shape(known)[0]]) if self.factor else tf.reduce_mean(known, axis=[1, 2, 3])
         found = posterior.sample(misfit, self.generator, starts, seeds, share, self.sampling)
         pictures = self.generator(tf.reshape(found.z, [-1, self.latent_size]))
-        completions = tf.reshape(self.blend(*rows[:2], pictures), [-1, count, *pictures.shape[1:]])
+        completions = tf.reshape(self.blend_rows(*rows[:2], pictures), [-1, count, *pictures.shape[1:]])
         uncertainty = tf.where(known > 0, 0.0, posterior.uncertainty(found.deviation))
         return found.z, completions, found.mean, uncertainty, found.acceptance
 
-    @tf.function
+    @tf.function(autograph=False)
     def finish(self, images, known, weights, generated):
         contextual = self.energy.contextual(generated, images, weights)
         perceptual = self.energy.perceptual(generated)
         energy = contextual + self.energy.prior_weight * perceptual
-        return self.blend(images, known, generated), energy, contextual, perceptual
+        return self.blend_rows(images, known, generated), energy, contextual, perceptual
 
     def complete(
         self,

@@ -165,7 +165,7 @@ def draw(seeds: tf.Tensor, draws: int, latent_size: int) -> tf.Tensor:
         seeds: int32 or int64 `[B, 2]`.
     """
     numbers = uniform(seeds, draws * latent_size)
-    return tf.reshape(2.0 * numbers - 1.0, [len(seeds), draws, latent_size])
+    return tf.reshape(2.0 * numbers - 1.0, [tf.shape(seeds)[0], draws, latent_size])
 
 
 def start(energy_fn: EnergyFn, candidates: tf.Tensor, keep: int) -> tf.Tensor:
@@ -229,7 +229,7 @@ class Search(tf.Module):
         self.z.assign(state.point)
         tf.nest.map_structure(lambda variable, value: variable.assign(value), self.rest, state[1:])
 
-    @tf.function
+    @tf.function(autograph=False)
     def restart(self, point: tf.Tensor, seeds: tf.Tensor | None = None) -> None:
         """Begins anew at `point` `[B, Z]`; see `initial_state`."""
         self.assign(initial_state(self.solver, tf.convert_to_tensor(point), seeds, self.state.memory))
@@ -239,13 +239,13 @@ class Search(tf.Module):
         """Whether every row has converged."""
         return self.stopping is not None and not np.any(live(self.state, self.stopping))
 
-    @tf.function
+    @tf.function(autograph=False)
     def found(self) -> tuple[tf.Tensor, ...]:
         """`best_point`, `best_energy`, `steps` and `reasons` of the rows."""
         state = self.state
         return state.best_point, state.best_energy, state.steps, reasons(state, self.stopping)
 
-    @tf.function
+    @tf.function(autograph=False)
     def advance(self, conditions, steps) -> None:
         """Takes up to `steps` (int32 scalar) more steps; `conditions` are the further arguments of `energy_fn`."""
         energy_fn = lambda z, *memory: self.energy_fn(z, *memory, *conditions)  # noqa: E731
