@@ -144,6 +144,27 @@ def test_scales_go_from_the_priors_to_the_misfits():
     np.testing.assert_allclose(found[:, 2], 1e-3 / np.sqrt(slope * np.array([1, 1 / 16])), rtol=0.01)
 
 
+def test_starts_lie_around_a_z_the_farther_the_less_is_known():
+    random = np.random.default_rng(3)
+    z = random.uniform(-1, 1, (4000, SIZE)).astype(np.float32)
+    seeds = np.stack([np.zeros(len(z), np.int64), np.arange(len(z))], axis=1)
+
+    def starts(share, z=z):
+        return posterior.spread(tf.constant(z), tf.fill([len(z)], share), seeds, 3, 0.1, 0.6, doubt=0.02).numpy()
+
+    for share in (1.0, 0.5, 0.0):
+        found = samplers.to_normal(starts(share)).numpy()
+        # Draws of the prior, as z is.
+        np.testing.assert_allclose(found.mean((0, 2)), 0, atol=0.03)
+        np.testing.assert_allclose(found.std((0, 2)), 1, atol=0.03)
+        if share:
+            near = [np.corrcoef(samplers.to_normal(z).numpy().ravel(), found[:, k].ravel())[0, 1] for k in range(3)]
+            wide = np.array([0.1, 0.35, 0.6]) ** 2 + 0.02 * (1 - share) / share
+            np.testing.assert_allclose(near, 1 / np.sqrt(1 + wide), atol=0.02)
+    np.testing.assert_array_equal(starts(0.0), starts(0.0, -z))
+    assert np.abs(starts(1.0) - starts(1.0, -z)).max() > 1
+
+
 def test_deviation_and_uncertainty_by_hand():
     pictures = np.array([[[0.0, 1.0]], [[6.0, 1.0]]], np.float32).reshape(1, 2, 1, 1, 2)
     np.testing.assert_allclose(posterior.deviation(pictures), [[[[3.0, 0.0]]]])

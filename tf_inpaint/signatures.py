@@ -25,7 +25,6 @@ from tf_inpaint.inpainting.inpaint import Inpainter
 from tf_inpaint.runs import Run
 from tf_inpaint.search import Networks, new_inpainter
 
-
 graph = functools.partial(tf.function, autograph=False)
 """Rewriting code that asks no tensor for its truth takes longer than tracing it."""
 

@@ -104,23 +104,37 @@ def scales(curvature: np.ndarray | tf.Tensor, temperature: tf.Tensor, known_shar
     return samplers.in_lanes(tf.math.rsqrt, 1.0 + precision)
 
 
-def spread(z: tf.Tensor, seeds: tf.Tensor, count: int, least: float = 0.1, most: float = 0.6) -> tf.Tensor:
+def spread(
+    z: tf.Tensor,
+    known_share: tf.Tensor,
+    seeds: tf.Tensor,
+    count: int,
+    least: float = 0.1,
+    most: float = 0.6,
+    doubt: float = 0.002,
+) -> tf.Tensor:
     """Starts around one z, such as an encoder's, each farther away: `[B, K, Z]`.
 
-        u_k = (u + s_k n_k) / sqrt(1 + s_k^2)    n_k ~ N(0, I), s_k from `least` to `most`
+        u_k = sqrt(1 - a_k) u + sqrt(a_k) n_k     n_k ~ N(0, I)
+        a_k = s_k^2 / (1 + s_k^2)                 s_k^2 = w_k^2 + doubt (1 - known) / known
 
-    which leaves the prior of u as it is.
+    with w_k from `least` to `most`, which leaves the prior of u as it is. What an encoder says of an image of which
+    nothing is known rests on nothing: the starts are the prior's then.
 
     Args:
         z: `[B, Z]` in [-1, 1].
+        known_share: `[B]`, the share of the pixels that the encoder saw.
         seeds: int `[B, 2]`, an image's own.
         count: K.
     """
     u = samplers.to_normal(z)
-    widths = np.linspace(least, most, count)
-    # The chains have the non-negative numbers.
-    noise = [normal(fold(seeds, -1 - number), u.shape[1]) for number in range(count)]
-    starts = [(u + width * some) / np.sqrt(1 + width**2) for width, some in zip(widths, noise, strict=True)]
+    starts = []
+    for number, width in enumerate(np.linspace(least, most, count)):
+        away = width**2 * known_share + doubt * (1.0 - known_share)
+        away = (away / (known_share + away))[:, None]
+        # The chains have the non-negative numbers.
+        noise = normal(fold(seeds, -1 - number), u.shape[1])
+        starts.append(samplers.in_lanes(tf.sqrt, 1.0 - away) * u + samplers.in_lanes(tf.sqrt, away) * noise)
     return samplers.to_uniform(tf.stack(starts, axis=1))
 
 
