@@ -1,10 +1,12 @@
 """posterior: a linear generator, of which mean and deviation are known in closed form; chains keep to their image."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_inpaint.inpainting import posterior, samplers, solvers
+from tf_inpaint.inpainting import posterior, samplers, solve, solvers
 
 IMAGES, CHAINS, SIZE, SIDE = 6, 4, 3, 3
 RANDOM = np.random.default_rng(0)
@@ -163,6 +165,25 @@ def test_starts_lie_around_a_z_the_farther_the_less_is_known():
             np.testing.assert_allclose(near, 1 / np.sqrt(1 + wide), atol=0.02)
     np.testing.assert_array_equal(starts(0.0), starts(0.0, -z))
     assert np.abs(starts(1.0) - starts(1.0, -z)).max() > 1
+
+
+def test_one_chain_in_eight_begins_at_the_lowest_drawn_point():
+    z = RANDOM.uniform(-1, 1, (IMAGES, SIZE)).astype(np.float32)
+    energy_fn = functools.partial(misfit, given=GIVEN)
+
+    def found(z, count, draws=20):
+        return posterior.starts(z, energy_fn, SEEDS, tf.fill([IMAGES], 0.5), count, draws, SIZE).numpy()
+
+    points = solve.draw(SEEDS, 20, SIZE).numpy()
+    ranked = np.argsort([energy_fn(tf.constant(points[:, k])) for k in range(20)], axis=0)
+    several = found(z, 16)
+    np.testing.assert_array_equal(several[:, :14], posterior.spread(z, tf.fill([IMAGES], 0.5), SEEDS, 14))
+    for place in range(2):
+        np.testing.assert_array_equal(several[:, 14 + place], points[np.arange(IMAGES), ranked[place]])
+    np.testing.assert_array_equal(found(None, 2), several[:, 14:])
+    # No point is drawn: all begin around z. And more chains than draws have one each.
+    np.testing.assert_array_equal(found(z, 16, draws=0), posterior.spread(z, tf.fill([IMAGES], 0.5), SEEDS, 16))
+    assert found(None, 3, draws=1).shape == (IMAGES, 3, SIZE)
 
 
 def test_deviation_and_uncertainty_by_hand():

@@ -20,9 +20,6 @@ TRACED = {name: tf.function(blend, autograph=False) for name, blend in BLENDS.it
 DEFAULT_SOLVER = solvers.adam(constrain=solvers.clip)
 SETTLING = 25
 """Steps in which the energy of a search from a good start may rise before it falls below it."""
-RANDOM_STARTS = 1 / 8
-"""Of several answers, those that begin at drawn z, where there is an encoder: found by trial. With none the uncertainty
-is narrower, by a tenth on MNIST, and says less of which images are wrong; with more the mean is worse."""
 
 Watch = Callable[[float, int, np.ndarray, Callable[[], np.ndarray]], None]
 """`watch(share, turn, rows, generated)`: how much of the search is done, in [0, 1]; which block of rows is being
@@ -168,30 +165,20 @@ class Inpainter:
         """A seed for each restart, `[B, restarts, 2]`."""
         return tf.stack([solvers.fold(seeds, number) for number in range(self.restarts)], axis=1)
 
-    def misfit(self, images, weights, z):
-        return self.energy.contextual(self.generator(z), images, weights)
-
-    def starts_of_several(self, images, known, weights, seeds, share):
-        """`[B, K, Z]`: around the encoder's z, which says what is likely, and the best of drawn ones."""
-        count = self.sampling.samples
-        drawn = min(self.start_draws, round(RANDOM_STARTS * count)) if self.encoder else count
-        parts = []
-        if drawn < count:
-            parts.append(posterior.spread(self.encoder(images, known), share, seeds, count - drawn))
-        if drawn:
-            draws = solve.draw(seeds, max(drawn, self.start_draws), self.latent_size)
-            parts.append(solve.start(functools.partial(self.misfit, images, weights), draws, drawn))
-        return tf.concat(parts, axis=1)
-
     @tf.function(autograph=False)
     def several(self, images, known, weights, seeds):
         """Of each image: K z, K completions, the mean picture, the uncertainty of its hole, and the K acceptances."""
         count = self.sampling.samples
         share = tf.ones([tf.shape(known)[0]]) if self.factor else tf.reduce_mean(known, axis=[1, 2, 3])
-        starts = self.starts_of_several(images, known, weights, seeds, share)
+        z = self.encoder(images, known) if self.encoder else None
+
+        def misfit(z, images=images, weights=weights):
+            return self.energy.contextual(self.generator(z), images, weights)
+
+        starts = posterior.starts(z, misfit, seeds, share, count, self.start_draws, self.latent_size)
         rows = [tf.repeat(each, count, axis=0) for each in (images, known, weights)]
-        misfit = functools.partial(self.misfit, rows[0], rows[2])
-        found = posterior.sample(misfit, self.generator, starts, seeds, share, self.sampling)
+        of_rows = functools.partial(misfit, images=rows[0], weights=rows[2])
+        found = posterior.sample(of_rows, self.generator, starts, seeds, share, self.sampling)
         pictures = self.generator(tf.reshape(found.z, [-1, self.latent_size]))
         completions = tf.reshape(self.blend_rows(*rows[:2], pictures), [-1, count, *pictures.shape[1:]])
         uncertainty = tf.where(known > 0, 0.0, posterior.uncertainty(found.deviation))

@@ -17,6 +17,10 @@ MISFIT_SHARE = 0.03
 FALL = 18
 """Steps down from a start before the chains begin."""
 
+DRAWN_SHARE = 1 / 8
+"""Of the chains, those that begin at drawn points although there is a z to begin around; found by trial. With none the
+uncertainty is narrower, by a tenth on MNIST, and says less of which images are wrong; with more the mean is worse."""
+
 
 class Sampling(NamedTuple):
     """How several answers are found."""
@@ -136,6 +140,34 @@ def spread(
         noise = normal(fold(seeds, -1 - number), u.shape[1])
         starts.append(samplers.in_lanes(tf.sqrt, 1.0 - away) * u + samplers.in_lanes(tf.sqrt, away) * noise)
     return samplers.to_uniform(tf.stack(starts, axis=1))
+
+
+def starts(
+    z: tf.Tensor | None,
+    energy_fn: EnergyFn,
+    seeds: tf.Tensor,
+    known_share: tf.Tensor,
+    count: int,
+    draws: int,
+    latent_size: int,
+) -> tf.Tensor:
+    """Where K chains begin, `[B, K, Z]`: around z, and `DRAWN_SHARE` of them, or all, at the lowest of drawn points.
+
+    Args:
+        z: `[B, Z]`, such as an encoder's; None: there is none.
+        energy_fn: points `[B, Z]` to energies `[B]`.
+        seeds: int `[B, 2]`, an image's own.
+        known_share: see `spread`.
+        count: K.
+        draws: points drawn, of which the lowest are taken; with 0 all chains begin around z.
+        latent_size: Z.
+    """
+    drawn = count if z is None else min(draws, round(DRAWN_SHARE * count))
+    parts = [] if drawn == count else [spread(z, known_share, seeds, count - drawn)]
+    if drawn:
+        points = solve.draw(seeds, max(drawn, draws), latent_size)
+        parts.append(solve.start(energy_fn, points, drawn))
+    return tf.concat(parts, axis=1)
 
 
 def sample(

@@ -134,7 +134,7 @@ def train(
     rates = map(keras.optimizers.schedules.CosineDecay, learning_rates, updates)
     gan.compile(next(rates), *betas, discriminator_learning_rate=next(rates))
 
-    @tf.function(autograph=False)
+    @tf.function
     def advance(count):
         for _ in tf.range(count):
             seed = tf.random.experimental.stateless_fold_in(gan.step_seed, DATA)
