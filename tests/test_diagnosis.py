@@ -41,8 +41,10 @@ def test_what_lasts_is_said(changes, words):
 
 
 @pytest.mark.parametrize("name", ["discriminator_loss", "generator_loss"])
-def test_a_lost_training_is_said_at_once(name):
-    assert "no longer a number" in diagnosis(rows(1, first=50, **{name: math.nan}), 0.4)
+def test_a_lost_training_is_said_and_a_skipped_step_is_none(name):
+    lost, fine = rows(2, first=50, **{name: math.nan}), rows(1)
+    assert "no longer a number" in diagnosis(lost, 0.4)
+    assert diagnosis([*fine, lost[0]], 0.4) == "" == diagnosis([lost[0], *fine], 0.4)
 
 
 def test_diversity_of_unknown_data_is_no_collapse():

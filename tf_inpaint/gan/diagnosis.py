@@ -19,7 +19,9 @@ def diagnosis(rows: Sequence[Mapping[str, float]], data_diversity: float, loss: 
         data_diversity: of as many images of the data as the fixed z; `nan` if not known.
         loss: the GAN's; accuracies say nothing of "wasserstein", whose critic is free up to a constant.
     """
-    if rows and not all(math.isfinite(rows[-1][name]) for name in ("discriminator_loss", "generator_loss")):
+    # One row may have met a step that float16 could not hold, and that was skipped.
+    losses = [row["discriminator_loss"] + row["generator_loss"] for row in rows[-2:]]
+    if len(losses) == 2 and not any(map(math.isfinite, losses)):
         return (
             "A loss is no longer a number: the training is lost. Go back to a checkpoint before this step, with a "
             "lower --learning_rate, or --mixed_precision=float32."
