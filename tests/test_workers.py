@@ -65,13 +65,13 @@ def free_ports(count):
     return ports
 
 
-def start(config, folder, workers, devices=1):
+def start(folder, *configs, devices=1):
     """The processes of a training: one worker without `TF_CONFIG` and perhaps several devices, or several with it."""
-    addresses = [f"localhost:{port}" for port in free_ports(workers)]
+    addresses = [f"localhost:{port}" for port in free_ports(len(configs))]
     processes = []
-    for index in range(workers):
+    for index, config in enumerate(configs):
         environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "DEVICES": str(devices)}
-        if workers > 1:
+        if len(configs) > 1:
             task = {"type": "worker", "index": index}
             environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
         command = [sys.executable, "-c", PROGRAM, folder / f"{index}.npz", *flags.to_flags(config).splitlines()]
@@ -106,11 +106,11 @@ def trained(tmp_path_factory):
             run_dir=str(top / name / "run"),
             strategy=strategy,
         )
-    finish(start(configs["alone"], top / "alone", 1), top / "alone")
-    finish(start(configs["mirrored"], top / "mirrored", 1, devices=2), top / "mirrored")
-    finish(start(configs["two"], top / "two", 2), top / "two")
+    finish(start(top / "alone", configs["alone"]), top / "alone")
+    finish(start(top / "mirrored", configs["mirrored"], devices=2), top / "mirrored")
+    finish(start(top / "two", *2 * [configs["two"]]), top / "two")
 
-    processes = start(dataclasses.replace(configs["killed"], steps=100_000), top / "killed", 2)
+    processes = start(top / "killed", *2 * [dataclasses.replace(configs["killed"], steps=100_000)])
     metrics = top / "killed/run/metrics.csv"
     while not metrics.exists() or not callbacks.read_metrics(metrics)[1:]:
         assert all(process.poll() is None for process in processes), (top / "killed/0.log").read_text()[-3000:]
@@ -123,7 +123,7 @@ def trained(tmp_path_factory):
     reached = max(runs.checkpoints(top / "killed/run", {}).checkpoints, key=lambda path: int(path.split("-")[-1]))
     step = int(reached.split("-")[-1])
     longer = dataclasses.replace(configs["killed"], steps=step + 4)
-    finish(start(longer, top / "killed", 2), top / "killed")
+    finish(start(top / "killed", *2 * [longer]), top / "killed")
     return top, step
 
 
@@ -164,3 +164,18 @@ def test_restarted_workers_go_on_from_the_checkpoint(trained):
     rows = callbacks.read_metrics(top / "killed/run/metrics.csv")
     assert [row["step"] for row in rows] == list(range(2, step + 5, 2))
     assert runs.load(top / "killed/run").step == step + 4
+
+
+@pytest.mark.slow
+def test_worker_that_does_not_find_the_checkpoint_stops_all(trained, tmp_path):
+    top, _ = trained
+    config = runs.read_config(top / "two/run")
+    there, elsewhere = (dataclasses.replace(config, run_dir=str(run), steps=8) for run in (top / "two/run", tmp_path))
+    for process in start(tmp_path, there, elsewhere):
+        assert process.wait(timeout=300) != 0
+    for index in range(2):
+        assert (
+            "ValueError: All workers must go on from one step; received 6, 0;"
+            in (tmp_path / f"{index}.log").read_text()
+        )
+    assert runs.load(top / "two/run").step == 6

@@ -40,6 +40,8 @@ def run(config: TrainConfig) -> int:
                 f"--run_dir must hold a checkpoint that can be read; none in {there.directory} can; "
                 "choose another --run_dir to start anew."
             )
+        if config.strategy == "multi_worker":
+            check_alike(strategy, gan.step, source.size)
         interrupted = gan.step < config.steps and fit(config, gan, strategy, source, folder, manager, measure)
         frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
         if frames:  # none in a worker's own folder that joined later
@@ -53,6 +55,24 @@ def run(config: TrainConfig) -> int:
                 return stopped(interrupted, f"the encoder in {folder}")
         print(f"{folder}: {gan.step} steps; look at {folder}/samples and {folder}/training.gif")
     return 0
+
+
+def check_alike(strategy, step: int, size: int) -> None:
+    """Of workers that do not share a file system, those that find no checkpoint would begin anew beside the others.
+
+    Raises:
+        ValueError: on all workers, when they are not all at one step with as many training images.
+    """
+    import tensorflow as tf
+
+    own = lambda: tf.constant([[step, size]], tf.int64)  # noqa: E731
+    steps, sizes = tf.function(lambda: strategy.gather(strategy.run(own), axis=0))().numpy().T
+    for what, values in (("go on from one step", steps), ("have as many training images", sizes)):
+        if len(set(values)) > 1:
+            raise ValueError(
+                f"All workers must {what}; received {', '.join(map(str, values))}; put --run_dir and the data on a "
+                "file system that they share."
+            )
 
 
 def stopped(number: int, what: str) -> int:
