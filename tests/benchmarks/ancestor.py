@@ -5,8 +5,8 @@
 `ancestor` is the method as first published (bamos/dcgan-completion.tensorflow, 2016) through the same code: one random
 z, 1,000 steps of Adam at 0.01, the last z, pasted. A row a mask and search: means of the contextual distance (L1, of
 G(z) from the known pixels), PSNR and SSIM of the hole, PSNR of the whole image, and the step across the hole's border
-over the originals' own; then the ancestor's time over the row's, for all images and for one at a time. All warm, and in
-turn.
+over the originals' own; then the ancestor's time over the row's, for all images in blocks of eight and for one at a
+time in blocks of one. All warm, and in turn.
 """
 
 import argparse
@@ -29,7 +29,9 @@ SEARCHES = {
     "encoder, 10 steps": {"start": "encoder", "steps": 10},
     "encoder, 25 steps": {"start": "encoder", "steps": 25},
     "encoder, 100 steps": {"start": "encoder", "steps": 100},
+    "mean of 4": {"estimate": "mean", "samples": 4},
     "mean of 8": {"estimate": "mean"},
+    "mean of 64": {"estimate": "mean", "samples": 64},
 }
 SINGLE = 4
 """Images completed one at a time."""
@@ -40,16 +42,20 @@ def main():
     parser.add_argument("run_dir")
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--masks", nargs="+", default=["center", "left", "random", "strokes"])
+    parser.add_argument("--searches", nargs="+", default=list(SEARCHES), choices=SEARCHES)
     arguments = parser.parse_args()
     run = runs.load(Path(arguments.run_dir))
     networks = search.Networks(run)
     size, channels = run.config.image_size, run.config.channels
     items = inputs.held_out(inputs.pictures(run.config, "held_out"), arguments.count)
-    several = {name: search.new_inpainter(SearchConfig(**settings), networks) for name, settings in SEARCHES.items()}
-    one = {
-        name: search.new_inpainter(SearchConfig(**settings, block_size=1), networks)
-        for name, settings in SEARCHES.items()
-    }
+    chosen = {name: SEARCHES[name] for name in SEARCHES if name == "ancestor" or name in arguments.searches}
+    several, one = (
+        {
+            name: search.new_inpainter(SearchConfig(**settings, block_size=size), networks)
+            for name, settings in chosen.items()
+        }
+        for size in (8, 1)
+    )
     print(
         "| mask | search | contextual | hole PSNR | hole SSIM | PSNR | seam | times as fast | one at a time |\n"
         "|---|---|---|---|---|---|---|---|---|"
@@ -61,7 +67,7 @@ def main():
         known = np.stack([example.known for example in masked])
         given = original, known, np.array([item.seeds(0) for item in items])
         seconds, singly, rows = {}, {}, {}
-        for name in SEARCHES:
+        for name in chosen:
             several[name].complete(*(part[:8] for part in given))  # traced
             started = time.perf_counter()
             found = several[name].complete(*given)
