@@ -13,14 +13,6 @@ from tf_inpaint import export, runs  # noqa: E402
 from tf_inpaint.config import ExportConfig  # noqa: E402
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """For `pytest -n`: a file's tests in one process, and all that ask an export in one, so that it is made once."""
-    exports = {item.path for item in items if {"exported", "exported_with_encoder"} & set(item.fixturenames)}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("exports" if item.path in exports else item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
     """Its settings and the folder of its versions."""
