@@ -323,9 +323,8 @@ def pictures(tmp_path):
 
 def flags_of(folder, **changes):
     tiny = {"image_size": 32, "channels": 3, "width": 2, "latent_size": 5, "batch_size": 4}
-    tiny |= {"steps": 4, "encoder_steps": 4}
-    periods = {"log_every": 2, "sample_every": 2, "checkpoint_every": 2}
-    settings = {**tiny, **periods, "dataset": f"folder:{folder}", **changes}
+    steps = {"steps": 4, "encoder_steps": 4, "log_every": 2, "sample_every": 2, "checkpoint_every": 2}
+    settings = {**tiny, **steps, "dataset": f"folder:{folder}", **changes}
     return [f"--{name}={value}" for name, value in settings.items()]
 
 

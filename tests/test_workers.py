@@ -108,9 +108,10 @@ def trained(tmp_path_factory):
         )
     finish(start(top / "alone", configs["alone"]), top / "alone")
     finish(start(top / "mirrored", configs["mirrored"], devices=2), top / "mirrored")
-    finish(start(top / "two", *2 * [configs["two"]]), top / "two")
+    finish(start(top / "two", configs["two"], configs["two"]), top / "two")
 
-    processes = start(top / "killed", *2 * [dataclasses.replace(configs["killed"], steps=100_000)])
+    endless = dataclasses.replace(configs["killed"], steps=100_000)
+    processes = start(top / "killed", endless, endless)
     metrics = top / "killed/run/metrics.csv"
     while not metrics.exists() or not callbacks.read_metrics(metrics)[1:]:
         assert all(process.poll() is None for process in processes), (top / "killed/0.log").read_text()[-3000:]
@@ -123,7 +124,7 @@ def trained(tmp_path_factory):
     reached = max(runs.checkpoints(top / "killed/run", {}).checkpoints, key=lambda path: int(path.split("-")[-1]))
     step = int(reached.split("-")[-1])
     longer = dataclasses.replace(configs["killed"], steps=step + 4)
-    finish(start(top / "killed", *2 * [longer]), top / "killed")
+    finish(start(top / "killed", longer, longer), top / "killed")
     return top, step
 
 
@@ -174,8 +175,6 @@ def test_worker_that_does_not_find_the_checkpoint_stops_all(trained, tmp_path):
     for process in start(tmp_path, there, elsewhere):
         assert process.wait(timeout=300) != 0
     for index in range(2):
-        assert (
-            "ValueError: All workers must go on from one step; received 6, 0;"
-            in (tmp_path / f"{index}.log").read_text()
-        )
+        said = (tmp_path / f"{index}.log").read_text()
+        assert "ValueError: All workers must go on from one step; received 6, 0;" in said
     assert runs.load(top / "two/run").step == 6

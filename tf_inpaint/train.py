@@ -58,7 +58,7 @@ def run(config: TrainConfig) -> int:
 
 
 def check_alike(strategy, step: int, size: int) -> None:
-    """Of workers that do not share a file system, those that find no checkpoint would begin anew beside the others.
+    """Checks that all workers go on from one step with as many images: on file systems of their own they may not.
 
     Raises:
         ValueError: on all workers, when they are not all at one step with as many training images.
