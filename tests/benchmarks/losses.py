@@ -32,12 +32,14 @@ from tf_inpaint.gan.callbacks import generate  # noqa: E402
 from tf_inpaint.gan.model import draw_latents  # noqa: E402
 from tf_inpaint.metrics import classifier, distribution  # noqa: E402
 
+HINGE = {"loss": "hinge", "discriminator_norm": "spectral"}
 WGAN = {"loss": "wasserstein", "gradient_penalty": 10.0, "learning_rate": 1e-4, "beta_1": 0.0, "beta_2": 0.9}
 RECIPES = {
     "non_saturating": {},
     "label_smoothing": {"label_smoothing": 0.1},
     "minimax": {"loss": "minimax"},
-    "hinge_spectral": {"loss": "hinge", "discriminator_norm": "spectral"},
+    "hinge_spectral": HINGE,
+    "hinge_spectral_4": HINGE | {"discriminator_steps": 4},
     "non_saturating_spectral": {"discriminator_norm": "spectral"},
     "non_saturating_r1": {"discriminator_norm": "none", "r1": 1.0},
     "wgan_gp": WGAN | {"discriminator_norm": "layer", "discriminator_steps": 5},
@@ -45,7 +47,8 @@ RECIPES = {
     "linear": {"learning_rate_schedule": "linear"},
     "diffaugment": {"augment": AUGMENT},
     "translation": {"augment": ("translation",)},
-    "hinge_spectral_diffaugment": {"loss": "hinge", "discriminator_norm": "spectral", "augment": AUGMENT},
+    "hinge_spectral_diffaugment": HINGE | {"augment": AUGMENT},
+    "hinge_spectral_4_translation": HINGE | {"discriminator_steps": 4, "augment": ("translation",)},
 }
 COUNT = 5000
 
