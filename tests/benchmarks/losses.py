@@ -53,11 +53,6 @@ RECIPES = {
 COUNT = 5000
 
 
-def through(network, inputs):
-    """The network's outputs `[N, ...]`, a hundred inputs at a time."""
-    return np.concatenate([network(inputs[first : first + 100]) for first in range(0, len(inputs), 100)])
-
-
 def told(real, fake):
     """The share of pairs in which the real image's logit is the higher: the area under D's ROC curve."""
     return np.searchsorted(np.sort(fake[:, 0]), real[:, 0]).mean() / len(fake)
@@ -79,9 +74,10 @@ def main():
     judge = classifier.train(images.to_float(arrays["x_train"][..., None]), arrays["y_train"])
     test = images.to_float(arrays["x_test"][..., None])
     real, other = test[::2][:COUNT], test[1::2][:COUNT]  # MNIST's first half is of other writers than its second
+    features = judge.features(real)
 
     def row(name, steps, samples, rest=("", "", "")):
-        frechet = distribution.frechet_distance(judge.features(real), judge.features(samples))
+        frechet = distribution.frechet_distance(features, judge.features(samples))
         sure = np.mean(judge.probabilities(samples).max(axis=1) > 0.9)
         swd = distribution.sliced_wasserstein(real, samples, directions=128)  # a quarter of the default's time
         print(f"| {name} | {steps} | {swd:.1f} | {frechet:.1f} | {sure:.0%} | {' | '.join(rest)} |", flush=True)
@@ -112,8 +108,8 @@ def main():
             runs.restore(runs.checkpoints(Path(config.run_dir), gan.state))
             source = inputs.pictures(config, "train", COUNT)
             seen = images.to_float(source.read(np.arange(source.size)))
-            samples = through(gan.generator, z)
-            fake, *logits = (through(gan.discriminator, group) for group in (samples, seen, real))
+            samples = generate(gan.generator, z, 100)
+            fake, *logits = map(gan.discriminator, (samples, seen, real))
             row(name, f"{steps:,}", samples, [f"{told(each, fake):.0%}" for each in logits] + [seconds])
             row(f"{name}, EMA", f"{steps:,}", generate(gan, z, 100))
 
