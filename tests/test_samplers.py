@@ -213,7 +213,7 @@ def test_step_size_is_adapted_in_the_burn_in_and_then_fixed(name, step_size):
         "hamiltonian": (samplers.hamiltonian(step_size, 3, TEMPERATURE, adapt_steps=200), 0.65),
     }[name]
     u, state, _ = chain(sampler, misfit, start, 201)
-    assert len(np.unique(state.log_step)) > 190, "each row has its own; two of 200 may be the same number by chance"
+    assert len(np.unique(state.log_step)) >= 199, "each row has its own; two may be one number by chance"
     step, means = tf.function(sampler.step), []
     log_step = state.log_step
     for number in range(60):
