@@ -389,6 +389,16 @@ def test_preconditioned_search_moves_along_the_generator_s_directions(folder):
     np.testing.assert_allclose(moved[0], 0.01 * directions.sum(axis=1), rtol=1e-3)
 
 
+def test_lbfgs_begins_along_the_generator_s_metric(folder):
+    networks = search.Networks(runs.load(folder / "run"))
+    solver = search.new_inpainter(config(folder, "out", solver="lbfgs", learning_rate=0.02), networks).search.solver
+    downhill = np.array([[0.3, -0.2, 0.5, 0.1]])
+    point = tf.zeros([1, 4])
+    _, moved, _ = solver.step(lambda z: -tf.reduce_sum(z * downhill, axis=1), point, solver.init(point))
+    expected = downhill @ curvature.metric(networks.curvature)
+    np.testing.assert_allclose(moved, expected * 0.02 / np.sqrt(np.mean(expected**2)), rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("loss", "prior"), [("minimax", "saturating"), ("non_saturating", "saturating"), ("hinge", "critic")]
 )

@@ -41,3 +41,13 @@ def test_a_direction_without_effect_gets_no_endless_step():
     for matrix in (np.diag([0.0, 1.0, 4.0]), np.zeros((3, 3))):
         found = curvature.directions(matrix)
         assert np.isfinite(found).all() and np.linalg.norm(found, axis=0).max() < 20
+
+
+def test_metric_is_the_inverse_where_it_is_steep_and_bounded_where_it_is_flat():
+    values = np.array([0.0, 1.0, 50.0, 1e6])
+    turn = np.linalg.qr(RANDOM.normal(size=(4, 4)))[0]
+    found = turn.T @ curvature.metric(turn @ np.diag(values) @ turn.T) @ turn
+    damping = 0.2 * values.mean()
+    np.testing.assert_allclose(np.diag(found), 1 / (values + damping), rtol=1e-4)
+    np.testing.assert_allclose(found - np.diag(np.diag(found)), 0, atol=1e-9)
+    assert np.isfinite(curvature.metric(np.zeros((3, 3)))).all()

@@ -9,6 +9,7 @@ from tf_inpaint.config import SearchConfig
 from tf_inpaint.gan.networks import folded, frozen
 from tf_inpaint.inpainting import curvature, posterior, solvers
 from tf_inpaint.inpainting.inpaint import Inpainter
+from tf_inpaint.inpainting.lbfgs import lbfgs
 from tf_inpaint.runs import Run
 
 STEPS_FROM_ENCODER, STEPS = 25, 100
@@ -62,6 +63,8 @@ def new_inpainter(config: SearchConfig, networks: Networks, low_resolution_facto
     steps = config.steps or (STEPS_FROM_ENCODER if encoder else STEPS)
     samples = config.samples or (0 if config.estimate == "best" else SAMPLES)
     solver, sampling = solvers.adam(config.learning_rate, constrain=constrain), None
+    if config.solver == "lbfgs":
+        solver = lbfgs(config.learning_rate, curvature.metric(networks.curvature), constrain)
     if samples or config.solver == "preconditioned":
         directions = curvature.directions(networks.curvature)
 

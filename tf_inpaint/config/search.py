@@ -22,8 +22,8 @@ class SearchConfig:
     patience: float = setting(0.25, "... in this share of its steps, but at least 25; 1: all take all", above=0)
     solver: str = setting(
         "preconditioned",
-        "what moves z: Adam along the generator's directions with falling steps, or plain Adam",
-        choices=("preconditioned", "adam"),
+        "what moves z: Adam along the generator's directions with falling steps, L-BFGS, or plain Adam",
+        choices=("preconditioned", "lbfgs", "adam"),
     )
     learning_rate: float = setting(0.08, "the solver's step size", above=0)
     restarts: int = setting(1, "searches of each image, of which the best is kept", minimum=1)
