@@ -725,6 +725,7 @@ def test_contradictory_flags_are_refused(capsys):
     for flags, named in [
         (["--count=3", "a.png"], "--count must go without images"),
         (["--restarts=9", "--start_draws=8"], "--start_draws must be at least --restarts"),
+        (["--solver=lbfgs", "--latent_constraint=stochastic"], "--solver=lbfgs must have steps"),
         (["--shard=2/2"], "--shard must be i/n"),
         (["--mask_scale=1"], "--mask_scale must be"),
     ]:

@@ -11,6 +11,7 @@ from tf_inpaint.gan.encoder import Encoder
 from tf_inpaint.gan.networks import Discriminator, Generator, folded
 from tf_inpaint.inpainting import curvature, masks, objective, posterior, solve, solvers
 from tf_inpaint.inpainting.inpaint import Completions, Inpainter
+from tf_inpaint.inpainting.lbfgs import lbfgs
 
 SIZE, LATENT = 28, 5
 
@@ -225,10 +226,16 @@ RESTLESS = {
 }
 
 
+def quasi_newton():
+    return lbfgs(0.1, curvature.metric(curvature.curvature(networks()[0], LATENT)), solvers.clip)
+
+
 @pytest.mark.parametrize(("restarts", "block_size"), [(1, 4), (3, 5)])
-def test_converged_rows_and_random_numbers_do_not_depend_on_the_neighbours(restarts, block_size):
+@pytest.mark.parametrize("solver", [None, quasi_newton], ids=["adam", "lbfgs"])
+def test_converged_rows_and_random_numbers_do_not_depend_on_the_neighbours(solver, restarts, block_size):
     inputs = digits(9)
-    inpainter = new_inpainter(**RESTLESS, restarts=restarts, block_size=block_size)
+    settings = RESTLESS | ({"solver": solver()} if solver else {})
+    inpainter = new_inpainter(**settings, restarts=restarts, block_size=block_size)
     together = inpainter.complete(*inputs)
     assert len(set(together.steps.tolist())) > 2
     for chosen in ([8], [2, 0], np.random.default_rng(1).permutation(9)):

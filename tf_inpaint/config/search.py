@@ -65,6 +65,11 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.solver == "lbfgs" and self.latent_constraint == "stochastic":
+            raise ValueError(
+                "--solver=lbfgs must have steps that are a function of where it is; received "
+                "--latent_constraint=stochastic, which draws entries anew; pass clip or none, or another --solver"
+            )
         if self.start == "best" and self.start_draws < self.restarts:
             raise ValueError(
                 f"--start_draws must be at least --restarts, for every restart takes one; received "
