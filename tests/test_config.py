@@ -61,6 +61,8 @@ def any_config(config_class, random_state):
         values["best_by"] = random_state.choice(["none", values["measure"][0]]) if values["measure_every"] else "none"
     if issubclass(config_class, SearchConfig):
         values["start_draws"] = values["restarts"] + random_state.randint(0, 9)
+        if values["latent_constraint"] == "stochastic":
+            values["solver"] = random_state.choice(["preconditioned", "adam"])
     if config_class is EvaluateConfig:
         values["methods"] = tuple(random_state.sample(["best", "yeh", "telea", "own.module:method"], 2))
         values["measure"] = tuple(random_state.sample(MEASURE, 2))
