@@ -12,8 +12,6 @@ LONGEST = 0.5
 """The root mean square over z's entries that no step of L-BFGS exceeds: a quarter of the prior's width."""
 SHORTEST = 0.01
 """The share of a step below which L-BFGS takes it in any case."""
-EDGE = 1e-4
-"""How near to the prior's edge an entry is held there by a gradient that points outwards."""
 
 
 class State(NamedTuple):
@@ -62,7 +60,8 @@ def lbfgs(
         constrain: applied to every new point; one of `CONSTRAINTS`.
         memory: moves that are remembered.
 
-    Source: Nocedal & Wright 2006, Numerical Optimization, algorithm 7.4
+    Source: Nocedal & Wright 2006, Numerical Optimization, algorithm 7.4; entries at the prior's edge, Bertsekas 1982,
+    Projected Newton methods for optimization problems with simple constraints, https://doi.org/10.1137/0320018
     """
     metric = None if metric is None else tf.constant(metric, tf.float32)
 
@@ -113,9 +112,9 @@ def lbfgs(
             for new, old in zip((point, energy, gradient), state, strict=False)
         ]
         state = State(*own, tf.where(taken, 1.0, 0.5 * state.length), *past)
-        # What would leave the prior stays at its edge, and the others are moved without it: clipped afterwards, the
-        # step of all may lead uphill (Bertsekas 1982).
-        held = constrain(state.point - EDGE * tf.sign(state.gradient), seeds) == state.point
+        # An entry that a step downhill would not move stands at the prior's edge. It stays, and the others are moved
+        # without it: clipped afterwards, the step of all may lead uphill.
+        held = constrain(state.point - tf.sign(state.gradient), seeds) == state.point
         return energy, constrain(state.point - state.length[:, None] * direction(state, held), seeds), state
 
     return Solver(init, step)
