@@ -52,7 +52,7 @@ def lbfgs(
     H agrees with what the gradient did along these moves, and is `gamma M` across them, gamma being what they say of
     M's scale. Moves along which the gradient does not rise are not learnt from. One energy and gradient a step: a step
     is tried whole; where the energy did not fall, half of it is tried from the same point, and so on. A step so short
-    that it must have helped is taken even if it did not: the energy has changed (the prior's tangent does), or a kink.
+    that it must have helped is taken even if it did not: the energy changed (the prior's tangent does), or has a kink.
 
     Args:
         learning_rate: the root mean square over z's entries of the first step, before which nothing is known.
