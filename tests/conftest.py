@@ -9,8 +9,9 @@ import cpp_loader  # noqa: E402
 import pytest  # noqa: E402
 import tiny  # noqa: E402
 
-from tf_inpaint import export, runs  # noqa: E402
+from tf_inpaint import export  # noqa: E402
 from tf_inpaint.config import ExportConfig  # noqa: E402
+from tf_inpaint.runs import run_directory  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -18,11 +19,15 @@ def exported(tmp_path_factory):
     """Its settings and the folder of its versions."""
     folder = tmp_path_factory.mktemp("export")
     run_dir = tiny.new_run(folder / "run", encoder_steps=0)
-    return export_of(run_dir, folder / "digits", steps=6, best_samples=4, start_draws=4, max_pixels=100_000)
+    return export_of(
+        run_dir, folder / "digits", steps=6, best_samples=4, start_draws=4, max_pixels=100_000
+    )
 
 
 def export_of(run_dir, export_dir, **settings):
-    config = ExportConfig(run_dir=run_dir, export_dir=str(export_dir), samples=2, fast_steps=2, **settings)
+    config = ExportConfig(
+        run_dir=run_dir, export_dir=str(export_dir), samples=2, fast_steps=2, **settings
+    )
     assert export.run(config) == 0
     return config, export_dir
 
@@ -32,7 +37,7 @@ def exported_with_encoder(tmp_path_factory):
     """The same of a run in colour, at 16 pixels, with an encoder; the number of steps is not given."""
     folder = tmp_path_factory.mktemp("export_with_encoder")
     run_dir = tiny.new_run(folder / "run", image_size=16, channels=3, encoder_steps=2)
-    training, manager = runs.encoder_training(runs.load(run_dir))
+    training, manager = run_directory.encoder_training(run_directory.load(run_dir))
     for variable in training.encoder.variables:
         if "kernel" in variable.name:
             variable.assign(3 * variable)

@@ -12,11 +12,11 @@ _EXPORTS = {
     "GAN": "tf_inpaint.gan.model",
     "Generator": "tf_inpaint.gan.networks",
     "Discriminator": "tf_inpaint.gan.networks",
-    "Inpainter": "tf_inpaint.inpainting.inpaint",
-    "TrainConfig": "tf_inpaint.config.train",
-    "CompleteConfig": "tf_inpaint.config.complete",
-    "EvaluateConfig": "tf_inpaint.config.evaluate",
-    "Client": "tf_inpaint.serving.signatures",
+    "Inpainter": "tf_inpaint.inpainting.inpainter",
+    "TrainConfig": "tf_inpaint.config.train_config",
+    "CompleteConfig": "tf_inpaint.config.complete_config",
+    "EvaluateConfig": "tf_inpaint.config.evaluate_config",
+    "Client": "tf_inpaint.serving.signature_client",
 }
 
 

@@ -10,9 +10,9 @@ import dataclasses
 import json
 from pathlib import Path
 
-from tf_inpaint import report
 from tf_inpaint.config import CompleteConfig, EvaluateConfig, ExportConfig, StoryConfig, TrainConfig
-from tf_inpaint.flags import to_json
+from tf_inpaint.config.flags import command, to_json
+from tf_inpaint.files import webpage
 
 MASKS = ("center", "left", "random")
 METHODS = ("best", "mean", "nearest_pixel", "harmonic", "nearest_image", "conditional_gaussian")
@@ -21,7 +21,8 @@ METHODS = ("best", "mean", "nearest_pixel", "harmonic", "nearest_image", "condit
 
 def run(config: StoryConfig) -> int:
     """Trains, completes, evaluates, exports; returns the exit code of the first command that did not end well, or 0."""
-    from tf_inpaint import complete, evaluate, export, train, warm_up
+    from tf_inpaint import complete, evaluate, export, train
+    from tf_inpaint.exporting import warm_up
 
     warm_up.require()
     folder = Path(config.run_dir)
@@ -40,7 +41,13 @@ def run(config: StoryConfig) -> int:
         print(f"Completing {config.count} digits it has not seen, mask {mask}", flush=True)
         out_dir = str(folder / "completions" / mask)
         code = complete.run(
-            CompleteConfig(run_dir=config.run_dir, out_dir=out_dir, mask=mask, count=config.count, seed=config.seed)
+            CompleteConfig(
+                run_dir=config.run_dir,
+                out_dir=out_dir,
+                mask=mask,
+                count=config.count,
+                seed=config.seed,
+            )
         )
     if code:
         return code
@@ -87,7 +94,10 @@ def write_page(folder: Path, config: StoryConfig) -> None:
     """index.html."""
     samples = sorted((folder / "samples").glob("*.png"))[-1:]
     curves = "Losses, how well D tells real from drawn, and diversity of the drawings, over the training steps."
-    training = [(folder / "training.png", curves), (folder / "training.gif", "The same drawings as training goes on.")]
+    training = [
+        (folder / "training.png", curves),
+        (folder / "training.gif", "The same drawings as training goes on."),
+    ]
     training += [(path, "What the generator draws at the end.") for path in samples]
     sheet = "Digits it never saw, a row each: the original, what the search was given, what it drew, the answer."
     film = "The search, a digit a column: what it was given, what the network draws, the hole filled with that."
@@ -96,25 +106,32 @@ def write_page(folder: Path, config: StoryConfig) -> None:
     pages = {f"Completions, mask {mask}": path / "index.html" for mask, path in completions.items()}
     evaluation = folder / "evaluation" / "evaluation.md"
     sections = [
-        report.section("Training", *(report.picture(path, caption, folder) for path, caption in training)),
+        webpage.section(
+            "Training", *(webpage.picture(path, caption, folder) for path, caption in training)
+        ),
         *(
-            report.section(
+            webpage.section(
                 f"Completions, mask {mask}",
-                report.picture(path / "sheet.png", sheet, folder),
-                report.picture(path / "search.gif", film, folder),
+                webpage.picture(path / "sheet.png", sheet, folder),
+                webpage.picture(path / "search.gif", film, folder),
             )
             for mask, path in completions.items()
         ),
-        report.section(
+        webpage.section(
             "Compared with simpler methods",
-            report.picture(evaluation.with_name("evaluation.png"), compared, folder),
-            report.markdown(evaluation.read_text(), "Numbers"),
+            webpage.picture(evaluation.with_name("evaluation.png"), compared, folder),
+            webpage.markdown(evaluation.read_text(), "Numbers"),
         ),
-        report.section("More", report.links(pages | {"Evaluation": evaluation.with_name("index.html")}, folder)),
-        *report.origin(dataclasses.asdict(config), "tf_inpaint", config),
+        webpage.section(
+            "More",
+            webpage.links(pages | {"Evaluation": evaluation.with_name("index.html")}, folder),
+        ),
+        *webpage.origin(dataclasses.asdict(config), command("tf_inpaint", config)),
     ]
     sentence = "A network that learnt to draw digits completes ones it has not seen, and is compared with other ways."
-    report.write(folder / "index.html", "Handwritten digits, learnt and completed", sentence, sections)
+    webpage.write(
+        folder / "index.html", "Handwritten digits, learnt and completed", sentence, sections
+    )
 
 
 def is_exported(folder: Path, training: TrainConfig) -> bool:
@@ -138,6 +155,6 @@ def table(evaluation: Path) -> str:
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(StoryConfig, run, __doc__)

@@ -22,12 +22,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tf_inpaint import images, outputs
 from tf_inpaint.config import ClientConfig
+from tf_inpaint.files import folders, images
 from tf_inpaint.inpainting import masks
-from tf_inpaint.inputs import Input, files, named
-from tf_inpaint.serving.pool import in_order
-from tf_inpaint.serving.signatures import Client, Completion, EncodedCompletion
+from tf_inpaint.inputs.named_images import Input, files, named
+from tf_inpaint.serving.signature_client import Client, Completion, EncodedCompletion
+from tf_inpaint.serving.thread_pool import in_order
 
 __all__ = ["Client", "Completion", "EncodedCompletion", "run"]
 
@@ -57,13 +57,15 @@ def run(config: ClientConfig) -> int:
 
     out_dir = Path(config.out_dir)
     settings = dataclasses.asdict(config) | {"command": "client"}
-    outputs.check(out_dir, settings, FREE, config.overwrite)
+    folders.check(out_dir, settings, FREE, config.overwrite)
     known_of = masks_of(config)
     journal = out_dir / "completions.jsonl"
-    done = {} if config.overwrite else {line["file"]: line for line in outputs.recover(journal)}
+    done = {} if config.overwrite else {line["file"]: line for line in folders.recover(journal)}
     items = named(files(config.images, leave_out=out_dir), done)
     if not items:
-        raise ValueError(f"Image files are required; {', '.join(config.images) or 'none'} holds none; check the path.")
+        raise ValueError(
+            f"Image files are required; {', '.join(config.images) or 'none'} holds none; check the path."
+        )
     todo = [item for item in items if item.file not in done]
     failures: dict[str, str] = {}
     with new_client(config) as client:
@@ -72,19 +74,28 @@ def run(config: ClientConfig) -> int:
         def send(batch):
             return list(answers(batch, known_of, client, config))
 
-        batches = [todo[start : start + config.batch_size] for start in range(0, len(todo), config.batch_size)]
+        batches = [
+            todo[start : start + config.batch_size]
+            for start in range(0, len(todo), config.batch_size)
+        ]
         try:
-            for answer in tqdm(chain.from_iterable(in_order(send, batches, config.workers)), total=len(todo)):
+            for answer in tqdm(
+                chain.from_iterable(in_order(send, batches, config.workers)), total=len(todo)
+            ):
                 if answer.error:
                     failures[answer.input.file] = answer.error
                     continue
                 if not journal.exists() or (config.overwrite and not done):
-                    outputs.begin(out_dir, settings)
+                    folders.begin(out_dir, settings)
                     journal.write_text("")
                 done[answer.input.file] = write(answer, out_dir, journal, config)
         except ConnectionError as error:  # tried as often as was allowed: the rest would fail alike
-            left = [item.file for item in todo if item.file not in done and item.file not in failures]
-            failures |= dict.fromkeys(left, f"{left[0]} and what follows it, {len(left)} in all: {error}")
+            left = [
+                item.file for item in todo if item.file not in done and item.file not in failures
+            ]
+            failures |= dict.fromkeys(
+                left, f"{left[0]} and what follows it, {len(left)} in all: {error}"
+            )
     if not any(item.file in done for item in items):
         raise ValueError(
             f"At least one image that can be completed is required; none of {len(items)} can; "
@@ -114,7 +125,9 @@ def check_signature(client: Client, signature: str) -> None:
     Raises:
         ValueError: no such signature, or one that does not take encoded images.
     """
-    fitting = [name for name, each in client.metadata().items() if "image_bytes" in each.get("inputs", {})]
+    fitting = [
+        name for name, each in client.metadata().items() if "image_bytes" in each.get("inputs", {})
+    ]
     if signature not in fitting:
         raise ValueError(
             f"--signature must be one that takes image_bytes, of {client.url} {', '.join(sorted(fitting)) or 'none'}; "
@@ -122,7 +135,9 @@ def check_signature(client: Client, signature: str) -> None:
         )
 
 
-def answers(batch: list[Input], known_of: KnownOf, client: Client, config: ClientConfig) -> Iterator[Answer]:
+def answers(
+    batch: list[Input], known_of: KnownOf, client: Client, config: ClientConfig
+) -> Iterator[Answer]:
     """What comes of the images of one request; one that cannot be read is left out of it."""
     ready, image_files, mask_files = [], [], []
     for item in batch:
@@ -138,11 +153,15 @@ def answers(batch: list[Input], known_of: KnownOf, client: Client, config: Clien
         return
     seeds = np.array([seed_of(item, config.seed) for item in ready], np.int32)
     try:
-        found = client.complete_encoded(image_files, mask_files, seeds, signature=config.signature, errors="return")
+        found = client.complete_encoded(
+            image_files, mask_files, seeds, signature=config.signature, errors="return"
+        )
     except (ValueError, TimeoutError) as error:
         yield from (Answer(item, error=f"{item.file}: {error}") for item in ready)
         return
-    for item, file, energy, error in zip(ready, found.image_bytes, found.energies, found.errors, strict=True):
+    for item, file, energy, error in zip(
+        ready, found.image_bytes, found.energies, found.errors, strict=True
+    ):
         if not error:
             try:
                 images.read(io.BytesIO(file), "the server's answer")
@@ -178,10 +197,16 @@ def masks_of(config: ClientConfig) -> KnownOf:
         )
     if mask in masks.NAMES:
         if invert:
-            raise ValueError(f"--invert_mask must go with a mask file or folder; received {mask}; leave it out.")
-        return lambda item, height, width: masks.make(mask, height, width, item.seeds(config.seed), scale)
+            raise ValueError(
+                f"--invert_mask must go with a mask file or folder; received {mask}; leave it out."
+            )
+        return lambda item, height, width: masks.make(
+            mask, height, width, item.seeds(config.seed), scale
+        )
     if scale is not None:
-        raise ValueError(f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out.")
+        raise ValueError(
+            f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out."
+        )
     path = Path(mask)
     if not path.exists():
         raise FileNotFoundError(
@@ -210,7 +235,9 @@ def checked(known: np.ndarray, path: Path, invert: bool) -> np.ndarray:
     """The mask, after a warning where it seems to be drawn the other way round."""
     if (share := masks.hole_share(known)) > 0.9:
         remedy = "drop --invert_mask" if invert else "pass --invert_mask"
-        log.warning("The mask %s reads as %.0f %% hole; if that is wrong, %s.", path, 100 * share, remedy)
+        log.warning(
+            "The mask %s reads as %.0f %% hole; if that is wrong, %s.", path, 100 * share, remedy
+        )
     return known
 
 
@@ -222,7 +249,9 @@ def seed_of(item: Input, seed: int) -> int:
 def png(picture: np.ndarray) -> bytes:
     """Without loss whatever the file was, and with little effort: a third of the time for a tenth more bytes."""
     file = io.BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(file, "PNG", compress_level=1)
+    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(
+        file, "PNG", compress_level=1
+    )
     return file.getvalue()
 
 
@@ -244,6 +273,6 @@ def write(answer: Answer, out_dir: Path, journal: Path, config: ClientConfig) ->
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(ClientConfig, run, __doc__, tensorflow=False)

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_inpaint import images
+from tf_inpaint.completion.job import Job
 from tf_inpaint.config import CompleteConfig
-from tf_inpaint.examples import Example, Masks
-from tf_inpaint.inputs import Input, files, held_out, named, pictures
-from tf_inpaint.jobs import Job, identity
+from tf_inpaint.files import images
+from tf_inpaint.inputs.masked_images import Example, Masks
+from tf_inpaint.inputs.named_images import Input, files, held_out, named, pictures
 
 BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
 MOST_PIXELS = 40_000_000
@@ -35,26 +35,35 @@ def run(config: CompleteConfig) -> int:
     """Completes every image; returns 0, or 1 when some failed."""
     from tqdm import tqdm
 
-    from tf_inpaint import runs
-    from tf_inpaint.inpainting.inpaint import Completions
-    from tf_inpaint.search import Networks, new_inpainter, steps_a_frame
+    from tf_inpaint.inpainting.inpainter import Completions
+    from tf_inpaint.runs import run_directory
+    from tf_inpaint.runs.inpainters import Networks, new_inpainter, steps_a_frame
 
-    config = dataclasses.replace(config, run_dir=config.run_dir or str(runs.newest()))
-    trained = runs.read_config(Path(config.run_dir))
+    config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
+    trained = run_directory.read_config(Path(config.run_dir))
     size, channels = trained.image_size, trained.channels
     out_dir = Path(config.out_dir or Path(config.run_dir) / "completions")
     crop = trained.crop if config.images else 0
     masks = Masks(
-        config.mask, size, channels, crop, config.seed, config.mask_scale, config.invert_mask, framing=config.framing
+        config.mask,
+        size,
+        channels,
+        crop,
+        config.seed,
+        config.mask_scale,
+        config.invert_mask,
+        framing=config.framing,
     )
     if config.images:
         items = files(config.images, leave_out=out_dir)
     else:
         items = held_out(pictures(trained, "held_out"), config.count)
     if not items:
-        raise ValueError(f"Image files are required; {', '.join(config.images)} holds none; check the path.")
-    run = runs.load(config.run_dir)
-    job = Job(out_dir, config, identity(run))
+        raise ValueError(
+            f"Image files are required; {', '.join(config.images)} holds none; check the path."
+        )
+    run = run_directory.load(config.run_dir)
+    job = Job(out_dir, config, run.identity)
     shard, shards = map(int, config.shard.split("/"))
     items = named(items, job.done)[shard::shards]
 
@@ -69,7 +78,11 @@ def run(config: CompleteConfig) -> int:
             rows = [example.rows for example in block]
             masked, known = map(np.concatenate, zip(*rows, strict=True))
             ends = np.cumsum([len(one) for one, _ in rows])
-            film = Film(masked, known) if len(masked) and config.details and not job.film.exists() else None
+            film = (
+                Film(masked, known)
+                if len(masked) and config.details and not job.film.exists()
+                else None
+            )
             before = bar.n
 
             def watch(share, turn, rows, generated, film=film, block=block, before=before):
@@ -82,17 +95,23 @@ def run(config: CompleteConfig) -> int:
             if len(masked):
                 seeds = [seeds for example in block for seeds in example.seeds(config.seed)]
                 every = steps_a_frame(inpainter) if film else 10
-                found = inpainter.complete(images.to_float(masked), known, np.array(seeds), watch, every)
+                found = inpainter.complete(
+                    images.to_float(masked), known, np.array(seeds), watch, every
+                )
             seconds = (time.perf_counter() - started) / max(1, len(masked))
             for example, end in zip(block, ends, strict=True):
                 count = len(example.rows[0])
                 mine = type(found)(*(values[end - count : end] for values in found))
                 started = time.perf_counter()
                 in_place = example.squares is not None
-                completion = example.filled(mine.generated, inpainter.blend) if in_place else mine.images[0]
+                completion = (
+                    example.filled(mine.generated, inpainter.blend) if in_place else mine.images[0]
+                )
                 took = seconds * count + time.perf_counter() - started
                 line = {"mask": masks.named(example.input.key), "seconds": took}
-                job.write(example, mine, completion, line, example.input.file in detailed, inpainter.blend)
+                job.write(
+                    example, mine, completion, line, example.input.file in detailed, inpainter.blend
+                )
             bar.update(before + len(block) - bar.n)
             if film:
                 images.animate(job.film, film.frames, seconds_per_frame=0.1)
@@ -110,7 +129,9 @@ def run(config: CompleteConfig) -> int:
     return 1 if failures else 0
 
 
-def readable(items: Iterable[Input], masks: Masks, failures: dict[str, str], bar) -> Iterator[Example]:
+def readable(
+    items: Iterable[Input], masks: Masks, failures: dict[str, str], bar
+) -> Iterator[Example]:
     """The examples of those items that can be read; why the others cannot goes to `failures`, by file."""
     for item in items:
         try:
@@ -145,11 +166,13 @@ class Film:
     def shoot(self, rows, generated) -> None:
         masked = self.masked[rows]
         pictures = images.to_uint8(generated())
-        pictures = np.concatenate([masked, pictures, np.where(self.known[rows] > 0, masked, pictures)])
+        pictures = np.concatenate(
+            [masked, pictures, np.where(self.known[rows] > 0, masked, pictures)]
+        )
         self.frames.append(images.grid(images.enlarge(pictures), columns=len(masked)))
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(CompleteConfig, run, __doc__)

@@ -19,14 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_inpaint import images, memory, report
-from tf_inpaint.config import EvaluateConfig, TrainConfig
-from tf_inpaint.config.evaluate import OURS, PUBLISHED
-from tf_inpaint.examples import Example, Masks
+from tf_inpaint.config import EvaluateConfig, TrainConfig, flags
+from tf_inpaint.config.evaluate_config import OURS, PUBLISHED
+from tf_inpaint.evaluation import memory
+from tf_inpaint.evaluation.results import Results
+from tf_inpaint.files import images, webpage
 from tf_inpaint.inpainting.masks import NAMES
-from tf_inpaint.inputs import Input, held_out, pictures
-from tf_inpaint.jobs import identity
-from tf_inpaint.results import Results
+from tf_inpaint.inputs.masked_images import Example, Masks
+from tf_inpaint.inputs.named_images import Input, held_out, pictures
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
 CHUNK = 32
@@ -47,45 +47,64 @@ def run(config: EvaluateConfig) -> int:
     """Evaluates; returns 0, or 1 when some images could not be read."""
     from tqdm import tqdm
 
-    from tf_inpaint import judges, runs
-    from tf_inpaint.methods import new_method
-    from tf_inpaint.search import Networks
+    from tf_inpaint.evaluation import scores
+    from tf_inpaint.evaluation.methods import new_method
+    from tf_inpaint.runs import run_directory
+    from tf_inpaint.runs.inpainters import Networks
 
     for missing in {NEEDS[name] for name in config.methods if name in NEEDS} | {"scipy"}:
         if importlib.util.find_spec(missing) is None:
-            raise ValueError(f"{missing} is required; it is not installed; run pip install 'tf_inpaint[eval]'.")
-    folders = [*filter(None, [config.run_dir]), *config.compare] or [str(runs.newest())]
-    trained = same_data(folders, [runs.read_config(Path(folder)) for folder in folders])
-    loaded = {label: Networks(runs.load(folder)) for label, folder in zip(labels(folders), folders, strict=True)}
+            raise ValueError(
+                f"{missing} is required; it is not installed; run pip install 'tf_inpaint[eval]'."
+            )
+    folders = [*filter(None, [config.run_dir]), *config.compare] or [str(run_directory.newest())]
+    trained = same_data(folders, [run_directory.read_config(Path(folder)) for folder in folders])
+    loaded = {
+        label: Networks(run_directory.load(folder))
+        for label, folder in zip(labels(folders), folders, strict=True)
+    }
     settings = {
         "command": "evaluate",
-        "runs": {label: identity(networks.run) for label, networks in loaded.items()},
+        "runs": {label: networks.run.identity for label, networks in loaded.items()},
         "mask_sources": {
-            Path(mask).name: mask if mask in NAMES else str(Path(mask).resolve()) for mask in config.masks
+            Path(mask).name: mask if mask in NAMES else str(Path(mask).resolve())
+            for mask in config.masks
         },
     }
     settings |= json.loads(json.dumps(dataclasses.asdict(config)))
-    results = Results(Path(config.out_dir or Path(folders[0]) / "evaluation"), settings, config.overwrite)
-    judges.check(config.measure, trained)
+    results = Results(
+        Path(config.out_dir or Path(folders[0]) / "evaluation"), settings, config.overwrite
+    )
+    scores.check(config.measure, trained)
     size, channels = trained.image_size, trained.channels
     masks = {
-        Path(mask).name: Masks(mask, size, channels, 0, config.seed, None, config.invert_mask, dealt=True)
+        Path(mask).name: Masks(
+            mask, size, channels, 0, config.seed, None, config.invert_mask, dealt=True
+        )
         for mask in config.masks
     }
     failures: list[str] = []
-    examples = list(readable(held_out(pictures(trained, "held_out"), config.count), masks, failures))
+    examples = list(
+        readable(held_out(pictures(trained, "held_out"), config.count), masks, failures)
+    )
     if not examples:
-        raise ValueError(f"At least one image that can be read is required; none of {config.count} can; {failures[0]}")
+        raise ValueError(
+            f"At least one image that can be read is required; none of {config.count} can; {failures[0]}"
+        )
 
     several = len(loaded) > 1
-    names = [name for method in config.methods for name in (of_runs(method, loaded) if several else [method])]
+    names = [
+        name
+        for method in config.methods
+        for name in (of_runs(method, loaded) if several else [method])
+    ]
     work = []
     for mask, name in ((mask, name) for mask in masks for name in names):
         mine = examples[: config.few] if name.partition("@")[0] in PUBLISHED else examples
         todo = [of[mask] for of in mine if (name, mask, of[mask].input.key) not in results.rows]
         step = max(1, CHUNK // config.block_size) * config.block_size
         work += [(name, mask, todo[first : first + step]) for first in range(0, len(todo), step)]
-    training = functools.cache(functools.partial(judges.training, trained))
+    training = functools.cache(functools.partial(scores.training, trained))
     methods = {
         name: new_method(name, config, loaded, lambda: training().images)
         for name in dict.fromkeys(name for name, _, _ in work)
@@ -103,7 +122,7 @@ def run(config: EvaluateConfig) -> int:
             answer, cost = timed(methods[name], chunk, config.seed)
             results.write(name, mask, chunk, answer.completions, answer.generated, cost)
             bar.update(methods[name].cost * len(chunk))
-    judges.judge(results, trained, training, config.measure)
+    scores.judge(results, trained, training, config.measure)
     write_page(results.out_dir, config, settings)
     for reason in failures:
         log.error("Not evaluated: %s", reason)
@@ -115,12 +134,17 @@ def write_page(folder: Path, config: EvaluateConfig, settings: Mapping) -> None:
     """index.html."""
     caption = "The first images under each mask: the original, what the methods were given, and what each made of it."
     sections = [
-        report.section("Pictures", report.picture(folder / "evaluation.png", caption, folder)),
-        report.section("Numbers", report.markdown((folder / "evaluation.md").read_text(), "Numbers of each method")),
-        *report.origin(settings, "tf_inpaint.evaluate", config),
+        webpage.section("Pictures", webpage.picture(folder / "evaluation.png", caption, folder)),
+        webpage.section(
+            "Numbers",
+            webpage.markdown((folder / "evaluation.md").read_text(), "Numbers of each method"),
+        ),
+        *webpage.origin(settings, flags.command("tf_inpaint.evaluate", config)),
     ]
     sentence = "Ways to fill a hole in an image, compared on images that none of them has seen."
-    report.write(folder / "index.html", "Evaluation of " + ", ".join(settings["runs"]), sentence, sections)
+    webpage.write(
+        folder / "index.html", "Evaluation of " + ", ".join(settings["runs"]), sentence, sections
+    )
 
 
 def same_data(folders: Sequence[str], configs: Sequence[TrainConfig]) -> TrainConfig:
@@ -150,10 +174,14 @@ def labels(folders: Sequence[str]) -> list[str]:
 
 def of_runs(method: str, runs: Mapping) -> list[str]:
     """A search, once for each run; anything else once."""
-    return [f"{method}@{run}" for run in runs] if method in PUBLISHED or method in OURS else [method]
+    return (
+        [f"{method}@{run}" for run in runs] if method in PUBLISHED or method in OURS else [method]
+    )
 
 
-def readable(items: Sequence[Input], masks: Mapping[str, Masks], failures: list[str]) -> Iterator[dict[str, Example]]:
+def readable(
+    items: Sequence[Input], masks: Mapping[str, Masks], failures: list[str]
+) -> Iterator[dict[str, Example]]:
     """Each image that can be read, under every mask; why the others cannot goes to `failures`."""
     for item in items:
         try:
@@ -175,6 +203,6 @@ def timed(method, examples: Sequence[Example], seed: int):
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(EvaluateConfig, run, __doc__)

@@ -18,26 +18,27 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_inpaint import images, outputs
 from tf_inpaint.config import ExploreConfig
-from tf_inpaint.config.explore import FILMS
+from tf_inpaint.config.explore_config import FILMS
+from tf_inpaint.files import folders, images
 
 
 def run(config: ExploreConfig) -> int:
     """Explores; returns 0."""
-    from tf_inpaint import explorations, runs
+    from tf_inpaint.exploration import kinds
+    from tf_inpaint.runs import run_directory
 
-    config = dataclasses.replace(config, run_dir=config.run_dir or str(runs.newest()))
+    config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     folder = Path(config.run_dir)
-    runs.read_config(folder)
+    run_directory.read_config(folder)
     name = f"{config.kind}.{config.format if config.kind in FILMS else 'png'}"
     out_dir = Path(config.out_dir or folder / "exploration" / config.kind)
-    outputs.claim(out_dir, [name, "exploration.json", "latents.npz"], config.overwrite)
+    folders.claim(out_dir, [name, "exploration.json", "latents.npz"], config.overwrite)
     if config.kind == "film":
-        step, found = None, explorations.film(config)
+        step, found = None, kinds.film(config)
     else:
-        trained = runs.load(folder)
-        step, found = trained.step, explorations.EXPLORATIONS[config.kind](config, trained)
+        trained = run_directory.load(folder)
+        step, found = trained.step, kinds.EXPLORATIONS[config.kind](config, trained)
 
     out_dir.mkdir(parents=True, exist_ok=True)
     if config.kind in FILMS:
@@ -51,12 +52,14 @@ def run(config: ExploreConfig) -> int:
     settings = dataclasses.asdict(config)
     for free in ("out_dir", "overwrite"):
         del settings[free]
-    outputs.write_json(out_dir / "exploration.json", {"settings": settings, "step": step, **found.numbers})
+    folders.write_json(
+        out_dir / "exploration.json", {"settings": settings, "step": step, **found.numbers}
+    )
     print(*filter(None, [found.says, f"Look at {out_dir / name}"]), sep="\n")
     return 0
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(ExploreConfig, run, __doc__)

@@ -28,11 +28,12 @@ TOLERANCE = 0.01
 
 def run(config: ExportConfig) -> int:
     """Writes a version and returns 0."""
-    from tf_inpaint import runs, signatures, warm_up
+    from tf_inpaint.exporting import signatures, warm_up
+    from tf_inpaint.runs import run_directory
 
     warm_up.require()
-    config = dataclasses.replace(config, run_dir=config.run_dir or str(runs.newest()))
-    trained = runs.load(config.run_dir)
+    config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
+    trained = run_directory.load(config.run_dir)
     folder = Path(config.export_dir or Path("export") / Path(config.run_dir).absolute().name)
     target = folder / str(version(folder, config.version))
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,8 +83,14 @@ def version(folder: Path, wanted: int | None) -> int:
         ValueError: it is there, or the folder is no folder.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--export_dir must be a folder; received {folder}, a file; choose another.")
-    there = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()] if folder.exists() else []
+        raise ValueError(
+            f"--export_dir must be a folder; received {folder}, a file; choose another."
+        )
+    there = (
+        [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
+        if folder.exists()
+        else []
+    )
     if wanted in there:
         raise ValueError(
             f"--version must be new, for nothing is overwritten; {folder} has {wanted}; "
@@ -102,7 +109,9 @@ def revision() -> str | None:
     folder = Path(__file__).parent
     command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     try:
-        tracked = subprocess.run([*command[:3], "ls-files", "--error-unmatch", "__init__.py"], capture_output=True)
+        tracked = subprocess.run(
+            [*command[:3], "ls-files", "--error-unmatch", "__init__.py"], capture_output=True
+        )
         found = subprocess.run(command, capture_output=True, text=True)
     except OSError:  # no git
         return None
@@ -111,6 +120,6 @@ def revision() -> str | None:
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(ExportConfig, run, __doc__)

@@ -46,22 +46,26 @@ def serve(config: PaintConfig):
     try:
         import gradio  # noqa: F401
     except ImportError:
-        raise ValueError("paint needs Gradio, which is not installed; pip install 'tf_inpaint[web]'") from None
+        raise ValueError(
+            "paint needs Gradio, which is not installed; pip install 'tf_inpaint[web]'"
+        ) from None
 
-    from tf_inpaint import runs
-    from tf_inpaint.inputs import held_out, pictures
+    from tf_inpaint.inputs.named_images import held_out, pictures
     from tf_inpaint.page import layout
-    from tf_inpaint.page.filling import Filler
-    from tf_inpaint.page.visits import Visits
+    from tf_inpaint.page.controller import Visits
+    from tf_inpaint.page.page_search import Filler
+    from tf_inpaint.runs import run_directory
 
-    config = dataclasses.replace(config, run_dir=config.run_dir or str(runs.newest()))
-    trained = runs.read_config(Path(config.run_dir))
+    config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
+    trained = run_directory.read_config(Path(config.run_dir))
     items = held_out(pictures(trained, "held_out"), config.count)
-    filler = Filler(runs.load(config.run_dir), config, config.seed)
+    filler = Filler(run_directory.load(config.run_dir), config, config.seed)
     config = dataclasses.replace(config, steps=filler.inpainter(filler.search()).steps)
     visits = Visits(filler, items, config)
     if config.host not in LOOPBACK:
-        log.warning("Everybody who can reach this machine can use the page: --host is %s.", config.host)
+        log.warning(
+            "Everybody who can reach this machine can use the page: --host is %s.", config.host
+        )
     server = layout.serve(layout.build(visits, config), config)
     filler.warm_up(visits.pictures[0].pixels)
     return server
@@ -77,6 +81,6 @@ def temporary_files() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(PaintConfig, run, __doc__)

@@ -11,7 +11,7 @@ import signal
 from pathlib import Path
 
 from tf_inpaint.config import TrainConfig
-from tf_inpaint.inputs import pictures
+from tf_inpaint.inputs.named_images import pictures
 
 log = logging.getLogger("tf_inpaint")
 
@@ -21,36 +21,41 @@ def run(config: TrainConfig) -> int:
     import numpy as np
     import tensorflow as tf
 
-    from tf_inpaint import images, plots, runs
+    from tf_inpaint.files import curves, images
     from tf_inpaint.gan import callbacks
+    from tf_inpaint.runs import run_directory
 
-    strategy = runs.strategy(config)
+    strategy = run_directory.strategy(config)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     source = pictures(config, "train")
     source.read(np.zeros(1, np.int64))  # refuses unreadable pictures before anything is written
     measure = measurement(config) if config.measure_every else None
-    with runs.created(config, strategy) as folder:
+    with run_directory.created(config, strategy) as folder:
         with strategy.scope():
-            gan = runs.new_gan(config)
-        manager = runs.checkpoints(folder, gan.state, config.keep_checkpoints)
-        there = runs.checkpoints(runs.directory(config), gan.state)
-        if there.checkpoints and not runs.restore(there):
+            gan = run_directory.new_gan(config)
+        manager = run_directory.checkpoints(folder, gan.state, config.keep_checkpoints)
+        there = run_directory.checkpoints(run_directory.directory(config), gan.state)
+        if there.checkpoints and not run_directory.restore(there):
             raise ValueError(
                 f"--run_dir must hold a checkpoint that can be read; none in {there.directory} can; "
                 "choose another --run_dir to start anew."
             )
         if config.strategy == "multi_worker":
             check_alike(strategy, gan.step, source.size)
-        interrupted = gan.step < config.steps and fit(config, gan, strategy, source, folder, manager, measure)
+        interrupted = gan.step < config.steps and fit(
+            config, gan, strategy, source, folder, manager, measure
+        )
         frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
         if frames:  # none in a worker's own folder that joined later
             images.animate(folder / "training.gif", frames, seconds_per_frame=0.1)
-        plots.training_curves(callbacks.read_metrics(folder / "metrics.csv"), folder / "training.png")
+        curves.training_curves(
+            callbacks.read_metrics(folder / "metrics.csv"), folder / "training.png"
+        )
         if interrupted:
             return stopped(interrupted, f"step {gan.step} in {folder}")
-        if config.encoder_steps and folder == runs.directory(config):
-            interrupted = fit_encoder(config, runs.load(folder), source)
+        if config.encoder_steps and folder == run_directory.directory(config):
+            interrupted = fit_encoder(config, run_directory.load(folder), source)
             if interrupted:
                 return stopped(interrupted, f"the encoder in {folder}")
         print(f"{folder}: {gan.step} steps; look at {folder}/samples and {folder}/training.gif")
@@ -106,9 +111,9 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
     import importlib.util
     import time
 
-    from tf_inpaint import runs
     from tf_inpaint.data.pipeline import spread, train_batches
     from tf_inpaint.gan import callbacks
+    from tf_inpaint.runs import run_directory
 
     z = callbacks.fixed_latents(config.latent_size, config.seed)
     metrics = callbacks.MetricsFile(
@@ -123,14 +128,16 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
         callbacks.diversity(spread(source, len(z))),
         config.loss,
     )
-    saving = callbacks.Checkpoints(manager, config.checkpoint_every, catch=config.strategy != "multi_worker")
+    saving = callbacks.Checkpoints(
+        manager, config.checkpoint_every, catch=config.strategy != "multi_worker"
+    )
     every = [
         callbacks.Progress(config.steps, {"D": "discriminator_loss", "G": "generator_loss"}),
         metrics,
         callbacks.SampleGrid(folder / "samples", config.sample_every, z),
     ]
     if config.best_by != "none":
-        every.append(callbacks.Best(runs.best(folder, gan.state), metrics, config.best_by))
+        every.append(callbacks.Best(run_directory.best(folder, gan.state), metrics, config.best_by))
     if importlib.util.find_spec("tensorboard"):
         every.append(callbacks.TensorBoard(folder / "events", metrics))
 
@@ -142,7 +149,15 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
             first = context.input_pipeline_id * own
         steps = gan.step, config.steps
         mine = range(first, first + own)
-        return train_batches(source, config.batch_size, config.seed, *steps, config.discriminator_steps, replicas, mine)
+        return train_batches(
+            source,
+            config.batch_size,
+            config.seed,
+            *steps,
+            config.discriminator_steps,
+            replicas,
+            mine,
+        )
 
     distributed = config.strategy != "none"
     data = strategy.distribute_datasets_from_function(batches) if distributed else batches()
@@ -154,18 +169,23 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
 
 def fit_encoder(config: TrainConfig, run, source) -> int:
     """Trains the run's encoder from where it was left; returns the signal that stopped it, or 0."""
-    from tf_inpaint import runs
     from tf_inpaint.data.pipeline import train_batches
     from tf_inpaint.gan import callbacks
     from tf_inpaint.gan.encoder import real_rows
     from tf_inpaint.inpainting import masks
+    from tf_inpaint.runs import run_directory
 
-    training, manager = runs.encoder_training(run)
+    training, manager = run_directory.encoder_training(run)
     if training.step >= config.encoder_steps:
         return 0
-    print(f"Training the encoder, from which searches start, for {config.encoder_steps} steps", flush=True)
+    print(
+        f"Training the encoder, from which searches start, for {config.encoder_steps} steps",
+        flush=True,
+    )
     sample_masks = masks.mixture(config.batch_size, config.image_size, config.seed)
-    real = train_batches(source, real_rows(config.batch_size), config.seed, training.step, config.encoder_steps)
+    real = train_batches(
+        source, real_rows(config.batch_size), config.seed, training.step, config.encoder_steps
+    )
     saving = callbacks.Checkpoints(manager, config.checkpoint_every)
     progress = callbacks.Progress(config.encoder_steps, {"loss": "loss"})
     training.train(sample_masks, real, [progress, saving])
@@ -173,6 +193,6 @@ def fit_encoder(config: TrainConfig, run, source) -> int:
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(TrainConfig, run, __doc__)

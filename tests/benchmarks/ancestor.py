@@ -20,10 +20,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np  # noqa: E402
 
-from tf_inpaint import examples, images, inputs, runs, search  # noqa: E402
 from tf_inpaint.config import SearchConfig  # noqa: E402
-from tf_inpaint.config.evaluate import PUBLISHED  # noqa: E402
+from tf_inpaint.config.evaluate_config import PUBLISHED  # noqa: E402
+from tf_inpaint.files import images  # noqa: E402
+from tf_inpaint.inputs import masked_images, named_images  # noqa: E402
 from tf_inpaint.metrics import pairwise  # noqa: E402
+from tf_inpaint.runs import inpainters, run_directory  # noqa: E402
 
 SEARCHES = {
     "ancestor": PUBLISHED["ancestor"],
@@ -43,20 +45,26 @@ SINGLE = 4
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run_dir")
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--masks", nargs="+", default=["center", "left", "random", "strokes"])
     parser.add_argument("--searches", nargs="+", default=list(SEARCHES), choices=SEARCHES)
     arguments = parser.parse_args()
-    run = runs.load(Path(arguments.run_dir))
-    networks = search.Networks(run)
+    run = run_directory.load(Path(arguments.run_dir))
+    networks = inpainters.Networks(run)
     size, channels = run.config.image_size, run.config.channels
-    items = inputs.held_out(inputs.pictures(run.config, "held_out"), arguments.count)
-    chosen = {name: SEARCHES[name] for name in SEARCHES if name == "ancestor" or name in arguments.searches}
+    items = named_images.held_out(named_images.pictures(run.config, "held_out"), arguments.count)
+    chosen = {
+        name: SEARCHES[name]
+        for name in SEARCHES
+        if name == "ancestor" or name in arguments.searches
+    }
     several, one = (
         {
-            name: search.new_inpainter(SearchConfig(**settings, block_size=size), networks)
+            name: inpainters.new_inpainter(SearchConfig(**settings, block_size=size), networks)
             for name, settings in chosen.items()
         }
         for size in (8, 1)
@@ -66,7 +74,7 @@ def main():
         "|---|---|---|---|---|---|---|---|---|"
     )
     for mask in arguments.masks:
-        sampler = examples.Masks(mask, size, channels, 0, 0)
+        sampler = masked_images.Masks(mask, size, channels, 0, 0)
         masked = [sampler.example(item) for item in items]
         original = images.to_float(np.stack([example.original for example in masked]))
         known = np.stack([example.known for example in masked])

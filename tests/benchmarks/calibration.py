@@ -17,27 +17,31 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import numpy as np  # noqa: E402
 from scipy import stats  # noqa: E402
 
-from tf_inpaint import examples, images, inputs, runs, search  # noqa: E402
 from tf_inpaint.config import SearchConfig  # noqa: E402
+from tf_inpaint.files import images  # noqa: E402
+from tf_inpaint.inputs import masked_images, named_images  # noqa: E402
+from tf_inpaint.runs import inpainters, run_directory  # noqa: E402
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run_dir")
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--masks", nargs="+", default=["center", "left", "random", "strokes"])
     arguments = parser.parse_args()
-    run = runs.load(Path(arguments.run_dir))
+    run = run_directory.load(Path(arguments.run_dir))
     config = SearchConfig(estimate="mean", samples=arguments.samples)
-    inpainter = search.new_inpainter(config, search.Networks(run))
-    items = inputs.held_out(inputs.pictures(run.config, "held_out"), arguments.count)
+    inpainter = inpainters.new_inpainter(config, inpainters.Networks(run))
+    items = named_images.held_out(named_images.pictures(run.config, "held_out"), arguments.count)
     print(
         "| mask | error where sure | where unsure | rank correlation, pixels | images | uncertainty / error |\n"
         "|---|---|---|---|---|---|"
     )
     for mask in arguments.masks:
-        sampler = examples.Masks(mask, run.config.image_size, run.config.channels, 0, 0)
+        sampler = masked_images.Masks(mask, run.config.image_size, run.config.channels, 0, 0)
         masked = [sampler.example(item) for item in items]
         original = images.to_float(np.stack([example.original for example in masked]))
         known = np.stack([example.known for example in masked])
@@ -47,7 +51,10 @@ def main():
         doubt = found.uncertainty[..., 0]
         order = np.argsort(doubt[hole], kind="stable")
         fifths = np.array_split(error[hole][order], 5)
-        means = [[part[one].mean() for part, one in zip(field, hole, strict=True)] for field in (doubt, error)]
+        means = [
+            [part[one].mean() for part, one in zip(field, hole, strict=True)]
+            for field in (doubt, error)
+        ]
         ranks = [stats.spearmanr(*pair).statistic for pair in ((doubt[hole], error[hole]), means)]
         share = np.sqrt(np.mean(doubt[hole] ** 2) / np.mean((found.images - original)[hole] ** 2))
         print(

@@ -17,11 +17,13 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np  # noqa: E402
 
-from tf_inpaint import examples, images, inputs, runs  # noqa: E402
+from tf_inpaint.files import images  # noqa: E402
 from tf_inpaint.gan.networks import folded  # noqa: E402
-from tf_inpaint.inpainting import curvature, solvers  # noqa: E402
-from tf_inpaint.inpainting.inpaint import Completions, Inpainter  # noqa: E402
+from tf_inpaint.inpainting.inpainter import Completions, Inpainter  # noqa: E402
+from tf_inpaint.inputs import masked_images, named_images  # noqa: E402
+from tf_inpaint.latent_search import curvature, solvers  # noqa: E402
 from tf_inpaint.metrics import pairwise  # noqa: E402
+from tf_inpaint.runs import run_directory  # noqa: E402
 
 SEARCHES = {
     "every step exact": {"prior_every": 1, "patience": 1.0},
@@ -34,31 +36,40 @@ BLOCK = 8
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run_dir")
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--solver", choices=["preconditioned", "adam"], default="preconditioned")
     parser.add_argument("--masks", nargs="+", default=["center", "left", "random", "strokes"])
     arguments = parser.parse_args()
-    run = runs.load(Path(arguments.run_dir))
+    run = run_directory.load(Path(arguments.run_dir))
     size, channels, latent_size = run.config.image_size, run.config.channels, run.config.latent_size
     generator, discriminator = folded(run.generator), folded(run.discriminator)
     solver = solvers.adam(0.08, constrain=solvers.clip)
     if arguments.solver == "preconditioned":
         directions = curvature.directions(curvature.curvature(generator, latent_size))
         solver = solvers.adam(0.08, 0.7, 0.99, 1e-8, solvers.clip, directions, arguments.steps)
-    common = {"steps": arguments.steps, "solver": solver, "encoder": run.encoder, "block_size": BLOCK}
+    common = {
+        "steps": arguments.steps,
+        "solver": solver,
+        "encoder": run.encoder,
+        "block_size": BLOCK,
+    }
     inpainters = {
         name: Inpainter(generator, discriminator, latent_size, **common, **settings)
         for name, settings in SEARCHES.items()
     }
     exact = inpainters["every step exact"]
-    items = inputs.held_out(inputs.pictures(run.config, "held_out"), arguments.count)
-    print("| mask | search | median energy | mean energy | hole PSNR | steps | slowest in block | time |")
+    items = named_images.held_out(named_images.pictures(run.config, "held_out"), arguments.count)
+    print(
+        "| mask | search | median energy | mean energy | hole PSNR | steps | slowest in block | time |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for mask in arguments.masks:
-        sampler = examples.Masks(mask, size, channels, 0, 0, None, False)
+        sampler = masked_images.Masks(mask, size, channels, 0, 0, None, False)
         masked = [sampler.example(item) for item in items]
         original = images.to_float(np.stack([example.original for example in masked]))
         known = np.stack([example.known for example in masked])
@@ -69,14 +80,19 @@ def main():
         for first in range(0, len(items), BLOCK):
             for name in list(inpainters)[:: 1 if first // BLOCK % 2 else -1]:
                 started = time.perf_counter()
-                found[name].append(inpainters[name].complete(*(array[first : first + BLOCK] for array in given)))
+                found[name].append(
+                    inpainters[name].complete(*(array[first : first + BLOCK] for array in given))
+                )
                 seconds[name].append(time.perf_counter() - started)
         for name in inpainters:
             whole = Completions(*map(np.concatenate, zip(*found[name], strict=True)))
             parts = range(0, len(items), BLOCK)
             # With D, whatever the search went by.
             energy = np.concatenate(
-                [exact.energy(*(a[i : i + BLOCK] for a in (whole.z, original, known))) for i in parts]
+                [
+                    exact.energy(*(a[i : i + BLOCK] for a in (whole.z, original, known)))
+                    for i in parts
+                ]
             )
             psnr = pairwise.psnr(whole.images, original, 1 - known).mean()
             slowest = np.mean([whole.steps[first : first + BLOCK].max() for first in parts])

@@ -25,15 +25,24 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np  # noqa: E402
 
-from tf_inpaint import images, inputs, runs, train  # noqa: E402
+from tf_inpaint import train  # noqa: E402
 from tf_inpaint.config import TrainConfig  # noqa: E402
-from tf_inpaint.config.train import AUGMENT  # noqa: E402
+from tf_inpaint.config.train_config import AUGMENT  # noqa: E402
+from tf_inpaint.files import images  # noqa: E402
 from tf_inpaint.gan.callbacks import generate  # noqa: E402
 from tf_inpaint.gan.model import draw_latents  # noqa: E402
+from tf_inpaint.inputs import named_images  # noqa: E402
 from tf_inpaint.metrics import classifier, distribution  # noqa: E402
+from tf_inpaint.runs import run_directory  # noqa: E402
 
 HINGE = {"loss": "hinge", "discriminator_norm": "spectral"}
-WGAN = {"loss": "wasserstein", "gradient_penalty": 10.0, "learning_rate": 1e-4, "beta_1": 0.0, "beta_2": 0.9}
+WGAN = {
+    "loss": "wasserstein",
+    "gradient_penalty": 10.0,
+    "learning_rate": 1e-4,
+    "beta_1": 0.0,
+    "beta_2": 0.9,
+}
 RECIPES = {
     "non_saturating": {},
     "label_smoothing": {"label_smoothing": 0.1},
@@ -59,7 +68,9 @@ def told(real, fake):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True)
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
     parser.add_argument("--out_dir", default="runs/losses")
@@ -73,16 +84,26 @@ def main():
     size = arrays["x_train"].shape[1]
     judge = classifier.train(images.to_float(arrays["x_train"][..., None]), arrays["y_train"])
     test = images.to_float(arrays["x_test"][..., None])
-    real, other = test[::2][:COUNT], test[1::2][:COUNT]  # MNIST's first half is of other writers than its second
+    real, other = (
+        test[::2][:COUNT],
+        test[1::2][:COUNT],
+    )  # MNIST's first half is of other writers than its second
     features = judge.features(real)
 
     def row(name, steps, samples, rest=("", "", "")):
         frechet = distribution.frechet_distance(features, judge.features(samples))
         sure = np.mean(judge.probabilities(samples).max(axis=1) > 0.9)
-        swd = distribution.sliced_wasserstein(real, samples, directions=128)  # a quarter of the default's time
-        print(f"| {name} | {steps} | {swd:.1f} | {frechet:.1f} | {sure:.0%} | {' | '.join(rest)} |", flush=True)
+        swd = distribution.sliced_wasserstein(
+            real, samples, directions=128
+        )  # a quarter of the default's time
+        print(
+            f"| {name} | {steps} | {swd:.1f} | {frechet:.1f} | {sure:.0%} | {' | '.join(rest)} |",
+            flush=True,
+        )
 
-    print("| recipe | steps | sliced Wasserstein | classifier Frechet | sure | training told | test told | seconds |")
+    print(
+        "| recipe | steps | sliced Wasserstein | classifier Frechet | sure | training told | test told | seconds |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     row("test images", "", other)
     z = draw_latents(COUNT, 100, (0, -1))
@@ -104,13 +125,18 @@ def main():
             if code := train.run(config):
                 sys.exit(code)
             seconds = f"{time.perf_counter() - started:.0f}"
-            gan = runs.new_gan(config)
-            runs.restore(runs.checkpoints(Path(config.run_dir), gan.state))
-            source = inputs.pictures(config, "train", COUNT)
+            gan = run_directory.new_gan(config)
+            run_directory.restore(run_directory.checkpoints(Path(config.run_dir), gan.state))
+            source = named_images.pictures(config, "train", COUNT)
             seen = images.to_float(source.read(np.arange(source.size)))
             samples = generate(gan.generator, z, 100)
             fake, *logits = map(gan.discriminator, (samples, seen, real))
-            row(name, f"{steps:,}", samples, [f"{told(each, fake):.0%}" for each in logits] + [seconds])
+            row(
+                name,
+                f"{steps:,}",
+                samples,
+                [f"{told(each, fake):.0%}" for each in logits] + [seconds],
+            )
             row(f"{name}, EMA", f"{steps:,}", generate(gan, z, 100))
 
 

@@ -25,13 +25,18 @@ import torch  # noqa: E402
 import torch_dcgan  # noqa: E402
 
 from tf_inpaint.gan.networks import BatchNormalization, Discriminator, Generator, folded  # noqa: E402
-from tf_inpaint.inpainting.inpaint import Inpainter  # noqa: E402
+from tf_inpaint.inpainting.inpainter import Inpainter  # noqa: E402
 from tf_inpaint.inpainting.masks import make  # noqa: E402
 
 
 def ours(generator, discriminator, images, known, z, steps):
     inpainter = Inpainter(
-        folded(generator), folded(discriminator), 100, block_size=len(images), prior_every=1, patience=1.0
+        folded(generator),
+        folded(discriminator),
+        100,
+        block_size=len(images),
+        prior_every=1,
+        patience=1.0,
     )
     inpainter.search.restart(z)
     conditions, count = (tf.constant(images), tf.constant(known)), tf.constant(steps)
@@ -69,7 +74,9 @@ def plain(network, inputs):
     for layer in network.stack:
         if isinstance(layer, BatchNormalization):
             moments = layer.moving_mean, layer.moving_variance, layer.beta, layer.gamma
-            inputs = tf.nn.batch_normalization(inputs, *map(tf.convert_to_tensor, moments), layer.epsilon)
+            inputs = tf.nn.batch_normalization(
+                inputs, *map(tf.convert_to_tensor, moments), layer.epsilon
+            )
         elif isinstance(layer, keras.layers.Conv2DTranspose):
             inputs = keras.layers.Conv2DTranspose.call(layer, inputs)
         elif isinstance(layer, keras.layers.Conv2D):
@@ -82,7 +89,10 @@ def plain(network, inputs):
 
 def session_loop(generator, discriminator, images, known, z, steps):
     with tf.Graph().as_default():
-        networks = [type(network).from_config(network.get_config()) for network in (generator, discriminator)]
+        networks = [
+            type(network).from_config(network.get_config())
+            for network in (generator, discriminator)
+        ]
         feeds = [tf.compat.v1.placeholder(tf.float32, array.shape) for array in (z, images, known)]
         generated = plain(networks[0], feeds[0])
         energy = tf.reduce_sum(tf.abs(feeds[2] * generated - feeds[2] * feeds[1]), axis=[1, 2, 3])
@@ -107,7 +117,9 @@ def session_loop(generator, discriminator, images, known, z, steps):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--channels", type=int, default=3)
     parser.add_argument("--width", type=int, default=32)
@@ -115,10 +127,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     size, channels, width = arguments.image_size, arguments.channels, arguments.width
-    generator, discriminator = Generator(size, channels, width), Discriminator(size, channels, width)
+    generator, discriminator = (
+        Generator(size, channels, width),
+        Discriminator(size, channels, width),
+    )
     rng = np.random.default_rng(0)
     print(f"{size} px x {channels}, width {width}; milliseconds a step")
-    print("| images | ours | PyTorch | session loop | ours / PyTorch | ours / session |\n|---|---|---|---|---|---|")
+    print(
+        "| images | ours | PyTorch | session loop | ours / PyTorch | ours / session |\n|---|---|---|---|---|---|"
+    )
     for count in arguments.images:
         images = rng.uniform(-1, 1, [count, size, size, channels]).astype(np.float32)
         known = np.repeat(make("center", size, size, 0)[None], count, axis=0)
@@ -139,8 +156,13 @@ def main():
                 contender()
                 times.append((time.perf_counter() - start) / steps * 1e3)
             rounds.append(times)
-        medians = " | ".join(f"{statistics.median(column):.1f}" for column in zip(*rounds, strict=True))
-        ratios = " | ".join(f"{statistics.median(times[0] / times[other] for times in rounds):.2f}" for other in (1, 2))
+        medians = " | ".join(
+            f"{statistics.median(column):.1f}" for column in zip(*rounds, strict=True)
+        )
+        ratios = " | ".join(
+            f"{statistics.median(times[0] / times[other] for times in rounds):.2f}"
+            for other in (1, 2)
+        )
         print(f"| {count} | {medians} | {ratios} |", flush=True)
 
 

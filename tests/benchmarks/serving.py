@@ -20,19 +20,22 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from tf_inpaint import export, runs, search  # noqa: E402
+from tf_inpaint import export  # noqa: E402
 from tf_inpaint.config import ExportConfig, SearchConfig  # noqa: E402
-from tf_inpaint.config.evaluate import PUBLISHED  # noqa: E402
+from tf_inpaint.config.evaluate_config import PUBLISHED  # noqa: E402
 from tf_inpaint.inpainting import masks  # noqa: E402
+from tf_inpaint.runs import inpainters, run_directory  # noqa: E402
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run_dir")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    run = runs.load(arguments.run_dir)
-    networks = search.Networks(run)
+    run = run_directory.load(arguments.run_dir)
+    networks = inpainters.Networks(run)
     with tempfile.TemporaryDirectory() as folder:
         config = ExportConfig(run_dir=arguments.run_dir, export_dir=folder)
         export.run(config)
@@ -54,16 +57,21 @@ def main():
         return lambda: signature(**rows)["images"].numpy()
 
     def library(settings, count=1):
-        inpainter = search.new_inpainter(settings, networks)
+        inpainter = inpainters.new_inpainter(settings, networks)
         pairs = np.stack([np.zeros(count, np.int64), seeds[:count]], axis=1)
         return lambda: inpainter.complete(images[:count], known[:count], pairs).images
 
     presets = config.presets(run.encoder is not None)
-    print("| signature | library / served, one image | served images/s at 1, 8, 32 |\n|---|---|---|")
+    print(
+        "| signature | library / served, one image | served images/s at 1, 8, 32 |\n|---|---|---|"
+    )
     for name, preset in presets.items():
         ratio = paired(library(preset), served(name, 1), arguments.rounds)
         speeds = [count / best(served(name, count), 2) for count in (1, 8, 32)]
-        print(f"| {name} | {ratio:.2f} | {', '.join(f'{speed:.1f}' for speed in speeds)} |", flush=True)
+        print(
+            f"| {name} | {ratio:.2f} | {', '.join(f'{speed:.1f}' for speed in speeds)} |",
+            flush=True,
+        )
     ancestor = library(SearchConfig(**PUBLISHED["ancestor"]))
     ratio = paired(ancestor, served("complete_fast", 1), 2)
     print(f"ancestor / complete_fast, one image: {ratio:.0f}")

@@ -31,7 +31,11 @@ def seconds(step, repeats):
 
 def compare(size, channels, width, reuse, batch_size, rounds, repeats):
     """Milliseconds a step of ours and of PyTorch's, and the ratio of the two: medians over rounds."""
-    gan = GAN(Generator(size, channels, width), Discriminator(size, channels, width), reuse_generated=reuse)
+    gan = GAN(
+        Generator(size, channels, width),
+        Discriminator(size, channels, width),
+        reuse_generated=reuse,
+    )
     gan.compile()
     step = tf.function(gan.train_step)
     images = tf.random.uniform([batch_size, size, size, channels], -1, 1)
@@ -46,20 +50,27 @@ def compare(size, channels, width, reuse, batch_size, rounds, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", nargs="+", default=["28x1x64", "64x3x32"], help="PIXELSxCHANNELSxWIDTH ...")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--cases", nargs="+", default=["28x1x64", "64x3x32"], help="PIXELSxCHANNELSxWIDTH ..."
+    )
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    print("| image | width | generated batch | ours, ms | PyTorch, ms | ours / PyTorch |\n|---|---|---|---|---|---|")
+    print(
+        "| image | width | generated batch | ours, ms | PyTorch, ms | ours / PyTorch |\n|---|---|---|---|---|---|"
+    )
     for case in arguments.cases:
         size, channels, width = map(int, case.split("x"))
         for reuse, name in ((False, "fresh"), (True, "shared")):
             counts = arguments.batch_size, arguments.rounds, arguments.repeats
             ours, theirs, ratio = compare(size, channels, width, reuse, *counts)
             print(
-                f"| {size} px x {channels} | {width} | {name} | {ours:.0f} | {theirs:.0f} | {ratio:.2f} |", flush=True
+                f"| {size} px x {channels} | {width} | {name} | {ours:.0f} | {theirs:.0f} | {ratio:.2f} |",
+                flush=True,
             )
 
 

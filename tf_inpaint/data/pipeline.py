@@ -9,8 +9,8 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint import images
 from tf_inpaint.data.sources import Source
+from tf_inpaint.files import images
 
 _leaving = threading.Event()
 _answering: list[int] = []
@@ -81,14 +81,22 @@ def train_batches(
             if _leaving.is_set():
                 return np.zeros(shape, np.float32)
             step, own = divmod(int(number), len(mine))
-            starts = ((step * batches + batch) * batch_size + mine[own] * rows for batch in range(batches))
-            positions = (divmod(start + row, source.size) for start in starts for row in range(rows))
-            return images.to_float(source.read(np.array([order(epoch)[place] for epoch, place in positions])))
+            starts = (
+                (step * batches + batch) * batch_size + mine[own] * rows for batch in range(batches)
+            )
+            positions = (
+                divmod(start + row, source.size) for start in starts for row in range(rows)
+            )
+            return images.to_float(
+                source.read(np.array([order(epoch)[place] for epoch, place in positions]))
+            )
         finally:
             _answering.pop()
 
     def load(number: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(element, [number], tf.float32, stateful=False), shape)
+        return tf.ensure_shape(
+            tf.numpy_function(element, [number], tf.float32, stateful=False), shape
+        )
 
     numbers = tf.data.Dataset.range(first_step * len(mine), last_step * len(mine))
     threads = min(8, os.cpu_count() or 1)  # Pillow decodes outside Python's lock

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_inpaint import images
 from tf_inpaint.data import forms
+from tf_inpaint.files import images
 
 HELD_OUT = forms.HELD_OUT
 
@@ -57,9 +57,13 @@ class Source:
         self._names = names
         self._load = load
         self._labels = labels
-        self._keeps = self.size * math.prod(picture_shape) <= (memory_budget() if budget is None else budget)
+        self._keeps = self.size * math.prod(picture_shape) <= (
+            memory_budget() if budget is None else budget
+        )
         self._kept: dict[int, np.ndarray] = {}
-        self._next: dict[int, int] = {}  # of each unreadable index: its stand-in, or one on the way there
+        self._next: dict[
+            int, int
+        ] = {}  # of each unreadable index: its stand-in, or one on the way there
         self._lock = threading.Lock()
 
     def name(self, index: int) -> str:
@@ -116,7 +120,9 @@ class Source:
     def _stand_in(self, index: int) -> int:
         if len(self._next) == self.size:
             reason = next(iter(self.unreadable.values()))
-            raise ValueError(f"Some picture must be readable; of {self.size} none is; the first: {reason}")
+            raise ValueError(
+                f"Some picture must be readable; of {self.size} none is; the first: {reason}"
+            )
         passed = []
         while index in self._next:
             passed.append(index)
@@ -171,7 +177,9 @@ def open_source(
         known = "digits, tfds:NAME, folder:DIR or npz:FILE"
         raise ValueError(f"A data set is {known}; received {dataset!r}; choose one of these forms.")
     if not names:
-        raise ValueError(f"{dataset} must hold {split} pictures; found none; add some or choose another.")
+        raise ValueError(
+            f"{dataset} must hold {split} pictures; found none; add some or choose another."
+        )
 
     size = min(limit or len(names), len(names))
     chosen = np.arange(size) * len(names) // size

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tf_inpaint import images
+from tf_inpaint.files import images
 from tf_inpaint.gan.diagnosis import diagnosis
 from tf_inpaint.gan.model import LOGS, draw_latents
 
@@ -46,7 +46,9 @@ def fixed_latents(latent_size: int, seed: int):
 
 def generate(gan, z, batch_size: int = 64) -> np.ndarray:
     """The averaged generator's images `[N, H, W, C]` of `z` `[N, Z]`."""
-    return np.concatenate([gan(z[first : first + batch_size]).numpy() for first in range(0, len(z), batch_size)])
+    return np.concatenate(
+        [gan(z[first : first + batch_size]).numpy() for first in range(0, len(z), batch_size)]
+    )
 
 
 def diversity(samples) -> float:
@@ -127,7 +129,10 @@ class MetricsFile(Every):
             (start, then), now = self.started, self.clock()
             row["images_per_second"] = (step - start) * self.images_per_step / (now - then)
         row |= {name: float(self.model.means[name].result()) for name in LOGS}
-        row |= {name: getattr(self.model, name) for name in ("step", "loss_scale", "discriminator_loss_scale")}
+        row |= {
+            name: getattr(self.model, name)
+            for name in ("step", "loss_scale", "discriminator_loss_scale")
+        }
         row["diversity"] = diversity(self.model(self.z).numpy())
         if self.measure and self.measure_every and step % self.measure_every < self.period:
             row |= dict(zip(self.measures, self.measure(self.model), strict=True))
@@ -153,7 +158,9 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
         return []
     with open(path, newline="") as file:
         header, *rows = list(csv.reader(file)) or [[]]
-    table = [dict(zip(header, map(float, row), strict=True)) for row in rows if len(row) == len(header)]
+    table = [
+        dict(zip(header, map(float, row), strict=True)) for row in rows if len(row) == len(header)
+    ]
     return [row | {"step": int(row["step"])} for row in table]
 
 
@@ -170,7 +177,9 @@ class SampleGrid(Every):
             self.act(0)
 
     def act(self, step):
-        images.write(self.folder / f"{step:07d}.png", images.grid(self.model(self.z).numpy(), columns=GRID))
+        images.write(
+            self.folder / f"{step:07d}.png", images.grid(self.model(self.z).numpy(), columns=GRID)
+        )
 
 
 class Checkpoints(Every):

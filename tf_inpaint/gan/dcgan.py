@@ -44,7 +44,9 @@ def generator(network, channels: list[int]) -> list[keras.Layer]:
     for filters in channels[-2::-1]:
         size *= 2
         name = f"conv_{size}x{size}"
-        layers.append(convolution(network, keras.layers.Conv2DTranspose, filters, use_bias=biased, name=name))
+        layers.append(
+            convolution(network, keras.layers.Conv2DTranspose, filters, use_bias=biased, name=name)
+        )
         layers += activated(size)
     return [
         *layers,
@@ -62,7 +64,9 @@ def discriminator(network, channels: list[int]) -> list[keras.Layer]:
         name = f"conv_{size}x{size}"
         layer = keras.layers.Conv2D if stage else ConvolutionFromImage
         conv = convolution(network, layer, filters, use_bias=not normalization, name=name)
-        relu = keras.layers.LeakyReLU(0.2, dtype=network.dtype_policy, name=f"leaky_relu_{size}x{size}")
+        relu = keras.layers.LeakyReLU(
+            0.2, dtype=network.dtype_policy, name=f"leaky_relu_{size}x{size}"
+        )
         layers += [conv, *normalization, relu]
     fixed = {"kernel_initializer": initializer(), "dtype": "float32", "name": "logits"}
     return [

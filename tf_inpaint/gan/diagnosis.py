@@ -10,7 +10,9 @@ START = 500
 COLLAPSED, TOLD_APART = 0.3, 0.995
 
 
-def diagnosis(rows: Sequence[Mapping[str, float]], data_diversity: float, loss: str = "non_saturating") -> str:
+def diagnosis(
+    rows: Sequence[Mapping[str, float]], data_diversity: float, loss: str = "non_saturating"
+) -> str:
     """A sentence on what is wrong and what may help; empty when nothing is, or too little is known.
 
     Args:

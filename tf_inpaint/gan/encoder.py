@@ -59,7 +59,9 @@ class Encoder(keras.Model):
         fixed = {"kernel_initializer": "he_normal", "dtype": self.dtype_policy}
         self.stack = []
         for stage, filters in enumerate(stage_channels(image_size, width)):
-            conv = keras.layers.Conv2D(filters, 4, strides=2, padding="same", name=f"conv_{stage}", **fixed)
+            conv = keras.layers.Conv2D(
+                filters, 4, strides=2, padding="same", name=f"conv_{stage}", **fixed
+            )
             self.stack += [conv, self.activation(f"leaky_relu_{stage}")]
         self.stack += [
             keras.layers.Flatten(dtype=self.dtype_policy, name="flatten"),
@@ -85,7 +87,11 @@ class Encoder(keras.Model):
     def call(self, images, known, training=False):
         # A product would let a NaN in the hole through.
         known = keras.ops.cast(known > 0, images.dtype)
-        return run(self.stack, keras.ops.concatenate([keras.ops.where(known > 0, images, 0), known], axis=-1), training)
+        return run(
+            self.stack,
+            keras.ops.concatenate([keras.ops.where(known > 0, images, 0), known], axis=-1),
+            training,
+        )
 
     def get_config(self):
         fields = ("image_size", "channels", "width", "latent_size", "hidden_size")
@@ -164,13 +170,17 @@ class EncoderTraining(keras.Model):
     ):
         super().__init__()
         if steps < 1:
-            raise ValueError(f"An encoder's steps must be at least 1; received {steps}; train none, or take e.g. 2000.")
+            raise ValueError(
+                f"An encoder's steps must be at least 1; received {steps}; train none, or take e.g. 2000."
+            )
         self.encoder = encoder
         self.generator = generator
         self.steps = steps
         self.weights_of_loss = {"image_weight": image_weight, "latent_weight": latent_weight}
         self.seed = seed
-        self.counter = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False, name="step")
+        self.counter = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
+        )
         self.built = True
         super().compile(optimizer=None, jit_compile=False)
         warmup = max(1, steps // 10)
@@ -196,7 +206,10 @@ class EncoderTraining(keras.Model):
     @property
     def state(self) -> dict[str, list[tf.Variable]]:
         """Every variable of the training, by part: what a checkpoint must hold."""
-        parts = {"encoder": self.encoder.variables, "encoder_optimizer": self.encoder_optimizer.variables}
+        parts = {
+            "encoder": self.encoder.variables,
+            "encoder_optimizer": self.encoder_optimizer.variables,
+        }
         parts["encoder_step"] = [self.counter]
         return {name: [variable.value for variable in part] for name, part in parts.items()}
 
@@ -216,7 +229,9 @@ class EncoderTraining(keras.Model):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
             encoded = self.encoder(images, known, training=True)
-            logs = encoder_loss(images, known, z, self.generator(encoded), encoded, **self.weights_of_loss)
+            logs = encoder_loss(
+                images, known, z, self.generator(encoded), encoded, **self.weights_of_loss
+            )
             scaled = self.encoder_optimizer.scale_loss(logs["loss"])
         self.encoder_optimizer.apply(tape.gradient(scaled, variables), variables)
         self.counter.assign_add(1)
@@ -247,6 +262,10 @@ class EncoderTraining(keras.Model):
         data = tf.data.Dataset.from_generator(
             lambda: map(sample_masks, steps), output_signature=tf.TensorSpec([None, size, size, 1])
         )
-        data = tf.data.Dataset.zip(data, real).apply(tf.data.experimental.assert_cardinality(len(steps))).prefetch(2)
+        data = (
+            tf.data.Dataset.zip(data, real)
+            .apply(tf.data.experimental.assert_cardinality(len(steps)))
+            .prefetch(2)
+        )
         history = self.fit(data, shuffle=False, verbose=0, callbacks=list(callbacks))
         return {name: values[-1] for name, values in history.history.items()}

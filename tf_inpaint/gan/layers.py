@@ -26,7 +26,9 @@ class BatchNormalization(keras.layers.Layer):
     Source: Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
 
-    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, synchronized: bool = False, **kwargs):
+    def __init__(
+        self, momentum: float = 0.9, epsilon: float = 1e-5, synchronized: bool = False, **kwargs
+    ):
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
@@ -77,14 +79,25 @@ class BatchNormalization(keras.layers.Layer):
         values = tf.cast(inputs, tf.float32)
 
         def average(numbers):
-            return replica.all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(numbers, [0, 1, 2]))
+            return replica.all_reduce(
+                tf.distribute.ReduceOp.MEAN, tf.reduce_mean(numbers, [0, 1, 2])
+            )
 
         mean = average(values)
-        variance = average(tf.square(values - mean))  # not E[x^2] - E[x]^2, which may round to less than 0
-        count = tf.cast(replica.num_replicas_in_sync * tf.size(inputs) // inputs.shape[-1], tf.float32)
+        variance = average(
+            tf.square(values - mean)
+        )  # not E[x^2] - E[x]^2, which may round to less than 0
+        count = tf.cast(
+            replica.num_replicas_in_sync * tf.size(inputs) // inputs.shape[-1], tf.float32
+        )
         unbiased = variance * count / (count - 1)  # as the fused kernel's moving variance is
         moving = self.moving_mean, self.moving_variance
-        self.move(*(old + (1 - self.momentum) * (new - old) for old, new in zip(moving, (mean, unbiased), strict=True)))
+        self.move(
+            *(
+                old + (1 - self.momentum) * (new - old)
+                for old, new in zip(moving, (mean, unbiased), strict=True)
+            )
+        )
         scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
         return tf.cast((values - mean) * scale + self.beta, inputs.dtype)
 
@@ -93,7 +106,9 @@ class BatchNormalization(keras.layers.Layer):
 
     def scale_and_offset(self):
         """`(scale, offset)`, each `[C]`, of the affine map that this layer is when not training."""
-        scale = self.gamma * tf.math.rsqrt(tf.convert_to_tensor(self.moving_variance) + self.epsilon)
+        scale = self.gamma * tf.math.rsqrt(
+            tf.convert_to_tensor(self.moving_variance) + self.epsilon
+        )
         return scale, self.beta - self.moving_mean * scale
 
     def get_config(self):
@@ -103,7 +118,9 @@ class BatchNormalization(keras.layers.Layer):
 
 def power_iteration(matrix, u):
     """The next estimate of the largest singular value's right vector: `normalize(W^T normalize(W u))`."""
-    return tf.math.l2_normalize(tf.linalg.matvec(matrix, tf.linalg.matvec(matrix, u), transpose_a=True))
+    return tf.math.l2_normalize(
+        tf.linalg.matvec(matrix, tf.linalg.matvec(matrix, u), transpose_a=True)
+    )
 
 
 def spectral_norm(matrix, u):
@@ -160,7 +177,9 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     @property
     def matrix(self):
-        return tf.reshape(tf.convert_to_tensor(self.layer.kernel), [-1, self.layer.kernel.shape[-1]])
+        return tf.reshape(
+            tf.convert_to_tensor(self.layer.kernel), [-1, self.layer.kernel.shape[-1]]
+        )
 
     def normalized(self, u):
         return self.layer.kernel / spectral_norm(self.matrix, u)
@@ -183,7 +202,9 @@ class SpectralNormalization(keras.layers.Wrapper):
         if training:
             u = power_iteration(self.matrix, u)
             self.u.assign(u)
-        inputs, kernel = (tf.cast(tensor, self.layer.compute_dtype) for tensor in (inputs, self.normalized(u)))
+        inputs, kernel = (
+            tf.cast(tensor, self.layer.compute_dtype) for tensor in (inputs, self.normalized(u))
+        )
         outputs = getattr(self.layer, "convolution_op", tf.matmul)(inputs, kernel)
         return outputs + tf.cast(self.bias, outputs.dtype) if self.use_bias else outputs
 
@@ -203,7 +224,9 @@ class Dense(keras.layers.Dense):
         if training:
             return super().call(inputs)
         outputs = tf.matmul(inputs[:, None], tf.convert_to_tensor(self.kernel))[:, 0]
-        return self.activation(outputs + tf.convert_to_tensor(self.bias) if self.use_bias else outputs)
+        return self.activation(
+            outputs + tf.convert_to_tensor(self.bias) if self.use_bias else outputs
+        )
 
 
 # TensorFlow hands a convolution with "same" padding to oneDNN on a CPU, which is slow where one side has 1 or
@@ -226,6 +249,10 @@ class ConvolutionToImage(keras.layers.Conv2DTranspose):
     def call(self, inputs):
         batch, height, width = tf.unstack(tf.shape(inputs)[:3])
         shape = [batch, 2 * height, 2 * width, self.filters]
-        outputs = tf.nn.conv2d_transpose(inputs, tf.convert_to_tensor(self.kernel), shape, self.strides, PADDING)
-        outputs = tf.ensure_shape(outputs, [None, *(2 * side for side in inputs.shape[1:3]), self.filters])
+        outputs = tf.nn.conv2d_transpose(
+            inputs, tf.convert_to_tensor(self.kernel), shape, self.strides, PADDING
+        )
+        outputs = tf.ensure_shape(
+            outputs, [None, *(2 * side for side in inputs.shape[1:3]), self.filters]
+        )
         return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))

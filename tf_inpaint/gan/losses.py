@@ -46,7 +46,9 @@ def wasserstein(real_logits, generated_logits):
 
     Source: Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875
     """
-    return tf.reduce_mean(tf.cast(generated_logits, tf.float32)) - tf.reduce_mean(tf.cast(real_logits, tf.float32))
+    return tf.reduce_mean(tf.cast(generated_logits, tf.float32)) - tf.reduce_mean(
+        tf.cast(real_logits, tf.float32)
+    )
 
 
 # --- the generator's
@@ -134,5 +136,8 @@ def feature_matching(real_features, generated_features):
 
     Source: Salimans et al. 2016, section 3.1, https://arxiv.org/abs/1606.03498
     """
-    means = [tf.reduce_mean(tf.cast(part, tf.float32), axis=0) for part in (real_features, generated_features)]
+    means = [
+        tf.reduce_mean(tf.cast(part, tf.float32), axis=0)
+        for part in (real_features, generated_features)
+    ]
     return tf.reduce_sum(tf.square(means[0] - means[1]))

@@ -82,14 +82,22 @@ class GAN(keras.Model):
         super().__init__()
         self.generator = generator
         self.discriminator = discriminator
-        self.ema_generator = type(generator).from_config(generator.get_config() | {"name": "ema_generator"})
+        self.ema_generator = type(generator).from_config(
+            generator.get_config() | {"name": "ema_generator"}
+        )
         self.ema_generator.set_weights(generator.get_weights())
         self.ema_generator.trainable = False
-        self.discriminator_loss, self.generator_loss = losses.PAIRS[one_of("loss", loss, losses.PAIRS)]
+        self.discriminator_loss, self.generator_loss = losses.PAIRS[
+            one_of("loss", loss, losses.PAIRS)
+        ]
         if label_smoothing:
             if self.discriminator_loss is not losses.cross_entropy:
-                raise ValueError(f"label_smoothing must go with a loss that has labels; received {loss}; leave it out.")
-            self.discriminator_loss = functools.partial(self.discriminator_loss, label_smoothing=label_smoothing)
+                raise ValueError(
+                    f"label_smoothing must go with a loss that has labels; received {loss}; leave it out."
+                )
+            self.discriminator_loss = functools.partial(
+                self.discriminator_loss, label_smoothing=label_smoothing
+            )
         if (gradient_penalty or r1) and getattr(discriminator, "normalization", "none") == "batch":
             raise ValueError(
                 "gradient_penalty and r1 must go with a discriminator without batch normalisation, in which an "
@@ -169,7 +177,9 @@ class GAN(keras.Model):
             "discriminator_optimizer": self.discriminator_optimizer,
             **self.means,
         }
-        variables = {name: [variable.value for variable in part.variables] for name, part in parts.items()}
+        variables = {
+            name: [variable.value for variable in part.variables] for name, part in parts.items()
+        }
         return variables | {"step": [self.counter.value]}
 
     @property
@@ -198,7 +208,9 @@ class GAN(keras.Model):
         with tf.control_dependencies([images]):
             latents = iter(tf.unstack(self.latents(updates, size)))
             shares = iter(tf.unstack(self.uniform(SHARES, self.discriminator_steps, size, 1)))
-            changes = iter(tf.unstack(self.uniform(CHANGES, 2 * updates, size, augment.numbers(self.policy))))
+            changes = iter(
+                tf.unstack(self.uniform(CHANGES, 2 * updates, size, augment.numbers(self.policy)))
+            )
 
         def shown(pictures):
             """What D sees of them."""
@@ -206,7 +218,9 @@ class GAN(keras.Model):
 
         for batch in batches:
             tape, generated = self.generate(next(latents))
-            self.update_discriminator(shown(batch), shown(tf.stop_gradient(generated)), next(shares))
+            self.update_discriminator(
+                shown(batch), shown(tf.stop_gradient(generated)), next(shares)
+            )
         for index in range(self.generator_steps):
             if index > 0 or not self.reuse_generated:
                 tape, generated = self.generate(next(latents))
@@ -238,7 +252,9 @@ class GAN(keras.Model):
         """`[draws, size, count]`: this replica's rows of what is drawn for the global batch."""
         replica = tf.distribute.get_replica_context()
         index, replicas = replica.replica_id_in_sync_group, replica.num_replicas_in_sync
-        return tf.reshape(draw(draws * replicas * size, count, seed), [draws, replicas, size, count])[:, index]
+        return tf.reshape(
+            draw(draws * replicas * size, count, seed), [draws, replicas, size, count]
+        )[:, index]
 
     def generate(self, z):
         """`(tape, G(z))`: the tape goes on recording when entered again."""
@@ -276,14 +292,18 @@ class GAN(keras.Model):
     def update_generator(self, tape, generated, images, shown):
         variables = self.generator.trainable_variables
         with tape:
-            logits, features = self.discriminator.logits_and_features(shown(generated), training=True)
+            logits, features = self.discriminator.logits_and_features(
+                shown(generated), training=True
+            )
             loss = self.generator_loss(logits)
             matching = tf.constant(0.0)
             if self.feature_matching:
                 with tape.stop_recording():
                     real_features = self.discriminator.features(shown(images), training=True)
                     real_mean = batch_mean(real_features)
-                matching = self.feature_matching * losses.feature_matching(real_mean, batch_mean(features))
+                matching = self.feature_matching * losses.feature_matching(
+                    real_mean, batch_mean(features)
+                )
             scaled = self.scaled(loss + matching, self.generator_optimizer)
         self.generator_optimizer.apply(tape.gradient(scaled, variables), variables)
         self.means["generator_loss"].update_state(loss)
@@ -295,5 +315,7 @@ class GAN(keras.Model):
     def update_average(self):
         step = tf.cast(self.counter, tf.float32)
         decay = tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
-        for average, variable in zip(self.ema_generator.variables, self.generator.variables, strict=True):
+        for average, variable in zip(
+            self.ema_generator.variables, self.generator.variables, strict=True
+        ):
             average.assign_sub((1.0 - decay) * (average - variable))

@@ -26,7 +26,9 @@ def one_of(name: str, value, choices):
         ValueError: it is none of the choices.
     """
     if value not in choices:
-        raise ValueError(f"{name} must be one of {list(choices)}; received {value}; choose one of these.")
+        raise ValueError(
+            f"{name} must be one of {list(choices)}; received {value}; choose one of these."
+        )
     return value
 
 
@@ -65,7 +67,9 @@ class Network(keras.Model):
         self.channels = channels
         self.width = width
         self.latent_size = latent_size
-        self.normalization = one_of(f"{type(self).__name__}'s normalization", normalization, self.NORMALIZATIONS)
+        self.normalization = one_of(
+            f"{type(self).__name__}'s normalization", normalization, self.NORMALIZATIONS
+        )
         self.architecture = one_of("architecture", architecture, ARCHITECTURES)
         self.synchronized = synchronized
         self.stack = self.layers_of(ARCHITECTURES[architecture], stage_channels(image_size, width))
@@ -84,13 +88,27 @@ class Network(keras.Model):
     def normalized(self, name: str) -> list[keras.Layer]:
         """The normalisation of a feature map: a list of one layer or none."""
         if self.normalization == "batch":
-            return [BatchNormalization(synchronized=self.synchronized, dtype=self.dtype_policy, name=name)]
+            return [
+                BatchNormalization(
+                    synchronized=self.synchronized, dtype=self.dtype_policy, name=name
+                )
+            ]
         if self.normalization == "layer":
-            return [keras.layers.GroupNormalization(1, epsilon=1e-5, dtype=self.dtype_policy, name=name)]
+            return [
+                keras.layers.GroupNormalization(1, epsilon=1e-5, dtype=self.dtype_policy, name=name)
+            ]
         return []
 
     def get_config(self):
-        fields = ("image_size", "channels", "width", "latent_size", "normalization", "architecture", "synchronized")
+        fields = (
+            "image_size",
+            "channels",
+            "width",
+            "latent_size",
+            "normalization",
+            "architecture",
+            "synchronized",
+        )
         return super().get_config() | {field: getattr(self, field) for field in fields}
 
 
@@ -149,7 +167,10 @@ def folded(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
     Returns:
         A float32 function whose outputs equal `network(inputs, training=False)` to rounding.
     """
-    stays = network.normalization == "layer" or (network.normalization, network.architecture) == ("batch", "resnet")
+    stays = network.normalization == "layer" or (network.normalization, network.architecture) == (
+        "batch",
+        "resnet",
+    )
     normalization = network.normalization if stays else "none"
     config = network.get_config() | {"normalization": normalization, "dtype": "float32"}
     result = type(network).from_config(config)

@@ -63,9 +63,16 @@ def glorot(scale: float = 1.0) -> keras.Initializer:
     return keras.initializers.VarianceScaling(scale, mode="fan_avg", distribution="uniform")
 
 
-def convolution(network, filters: int, name: str, layer=keras.layers.Conv2D, **kwargs) -> keras.Layer:
+def convolution(
+    network, filters: int, name: str, layer=keras.layers.Conv2D, **kwargs
+) -> keras.Layer:
     """A 3 x 3 convolution of a block."""
-    fixed = {"padding": "same", "kernel_initializer": glorot(2.0), "dtype": network.dtype_policy, "name": name}
+    fixed = {
+        "padding": "same",
+        "kernel_initializer": glorot(2.0),
+        "dtype": network.dtype_policy,
+        "name": name,
+    }
     return network.with_kernel(layer, filters, 3, **fixed, **kwargs)
 
 
@@ -89,7 +96,10 @@ def up(network, filters: int, size: int) -> Residual:
         keras.layers.ReLU(name="relu_2", **fixed),
         convolution(network, filters, "conv_2", use_bias=biased),
     ]
-    beside = [shortcut(network, filters), keras.layers.UpSampling2D(name="upsample_shortcut", **fixed)]
+    beside = [
+        shortcut(network, filters),
+        keras.layers.UpSampling2D(name="upsample_shortcut", **fixed),
+    ]
     return Residual(residual, beside, name=f"up_{size}x{size}", **fixed)
 
 
@@ -101,7 +111,11 @@ def down(network, filters: int, hidden: int, size: int) -> Residual:
     else:
         norm = network.normalized("norm_2")
         relu = keras.layers.ReLU(name="relu_1", **fixed)
-        start = [*network.normalized("norm_1"), relu, convolution(network, hidden, "conv_1", use_bias=not norm)]
+        start = [
+            *network.normalized("norm_1"),
+            relu,
+            convolution(network, hidden, "conv_1", use_bias=not norm),
+        ]
     residual = [
         *start,
         *norm,
@@ -109,7 +123,10 @@ def down(network, filters: int, hidden: int, size: int) -> Residual:
         convolution(network, filters, "conv_2"),
         keras.layers.AveragePooling2D(2, name="pool", **fixed),
     ]
-    beside = [keras.layers.AveragePooling2D(2, name="pool_shortcut", **fixed), shortcut(network, filters)]
+    beside = [
+        keras.layers.AveragePooling2D(2, name="pool_shortcut", **fixed),
+        shortcut(network, filters),
+    ]
     return Residual(residual, beside, name=f"down_{size}x{size}", **fixed)
 
 
@@ -129,7 +146,9 @@ def generator(network, channels: list[int]) -> list[keras.Layer]:
         *layers,
         *network.normalized(f"norm_{size}x{size}"),
         keras.layers.ReLU(name=f"relu_{size}x{size}", **fixed),
-        keras.layers.Conv2D(network.channels, 3, padding="same", kernel_initializer=glorot(), name="images", **fixed),
+        keras.layers.Conv2D(
+            network.channels, 3, padding="same", kernel_initializer=glorot(), name="images", **fixed
+        ),
         keras.layers.Activation("tanh", dtype="float32", name="tanh"),
     ]
 

@@ -36,7 +36,11 @@ def paste(images: tf.Tensor, known: tf.Tensor, generated: tf.Tensor) -> tf.Tenso
 
 
 def poisson(
-    images: tf.Tensor, known: tf.Tensor, generated: tf.Tensor, tolerance: float = 1e-3, max_iterations: int = 100
+    images: tf.Tensor,
+    known: tf.Tensor,
+    generated: tf.Tensor,
+    tolerance: float = 1e-3,
+    max_iterations: int = 100,
 ) -> tf.Tensor:
     """The completion that has the generated picture's gradients and meets the known pixels without a seam.
 
@@ -117,7 +121,13 @@ class Grid(NamedTuple):
         """A e."""
         across = self.across * (field[:, :, :-1] - field[:, :, 1:])
         down = self.down * (field[:, :-1] - field[:, 1:])
-        return self.mass * field + _pad(across, 2, 0, 1) - _pad(across, 2, 1) + _pad(down, 1, 0, 1) - _pad(down, 1, 1)
+        return (
+            self.mass * field
+            + _pad(across, 2, 0, 1)
+            - _pad(across, 2, 1)
+            + _pad(down, 1, 0, 1)
+            - _pad(down, 1, 1)
+        )
 
     def inverse_diagonal(self) -> tf.Tensor:
         across = _pad(self.across, 2, 0, 1) + _pad(self.across, 2, 1)
@@ -159,7 +169,9 @@ def _bent(images, known, generated, screening, tolerance, max_iterations):
     images, generated = tf.cast(images, tf.float32), tf.cast(generated, tf.float32)
     hole = tf.where(given, 0.0, tf.ones_like(known, tf.float32))
     grid = Grid(
-        hole[:, :, 1:] * hole[:, :, :-1], hole[:, 1:] * hole[:, :-1], hole * (_neighbours(1.0 - hole) + screening)
+        hole[:, :, 1:] * hole[:, :, :-1],
+        hole[:, 1:] * hole[:, :-1],
+        hole * (_neighbours(1.0 - hole) + screening),
     )
     grids = [(grid, grid.inverse_diagonal())]
     free = None in hole.shape[1:3]
@@ -199,7 +211,9 @@ def _neighbours(field: tf.Tensor) -> tf.Tensor:
 def _boxes(field: tf.Tensor) -> tf.Tensor:
     """The sums over boxes of 2 x 2 pixels; beyond an odd border there is nothing."""
     height, width = _size(field)
-    return 4.0 * tf.nn.avg_pool2d(_pad(_pad(field, 1, 0, height % 2), 2, 0, width % 2), 2, 2, "VALID")
+    return 4.0 * tf.nn.avg_pool2d(
+        _pad(_pad(field, 1, 0, height % 2), 2, 0, width % 2), 2, 2, "VALID"
+    )
 
 
 def _size(field: tf.Tensor) -> tuple[int, int] | tf.Tensor:

@@ -42,13 +42,17 @@ def make(name: str, height: int, width: int, seed: Seed, scale: float | None = N
         ValueError: unknown name, scale outside (0, 1), or a side below 2 pixels.
     """
     if name not in NAMES:
-        raise ValueError(f"mask must be one of {', '.join(NAMES)}; received {name!r}; choose one of these.")
+        raise ValueError(
+            f"mask must be one of {', '.join(NAMES)}; received {name!r}; choose one of these."
+        )
     if min(height, width) < 2:
         raise ValueError(
             f"A mask needs height and width of at least 2; received {height} x {width}; use a larger image."
         )
     hole, default = NAMES[name]
-    hidden = hole(height, width, _check(default if scale is None else scale), np.random.default_rng(seed))
+    hidden = hole(
+        height, width, _check(default if scale is None else scale), np.random.default_rng(seed)
+    )
     return np.where(hidden, 0, 1).astype(np.float32)[:, :, None]
 
 
@@ -94,7 +98,9 @@ def hole_share(known: np.ndarray) -> float:
 
 def _check(scale: float) -> float:
     if not 0 < scale < 1:
-        raise ValueError(f"mask scale must be above 0 and below 1; received {scale}; choose e.g. 0.5.")
+        raise ValueError(
+            f"mask scale must be above 0 and below 1; received {scale}; choose e.g. 0.5."
+        )
     return scale
 
 
@@ -159,7 +165,9 @@ def _pattern(height, width, scale, random, cells=8):
         far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
         return np.where(distance < 1, near, np.where(distance < 2, far, 0))
 
-    return _lowest(upsampling(height) @ random.standard_normal((cells, cells)) @ upsampling(width).T, scale)
+    return _lowest(
+        upsampling(height) @ random.standard_normal((cells, cells)) @ upsampling(width).T, scale
+    )
 
 
 def _strokes(height, width, scale, random):
@@ -255,7 +263,9 @@ def mixture(count: int, size: int, seed: int, pool: int = 512) -> Callable[[int]
     scales = np.random.default_rng([seed, 1])
     drawn = np.stack(
         [
-            make(names[kind], size, size, (seed, 2, index), scales.uniform(*MIXTURE[names[kind]][1:]))
+            make(
+                names[kind], size, size, (seed, 2, index), scales.uniform(*MIXTURE[names[kind]][1:])
+            )
             for index, kind in enumerate(kinds)
         ]
     )

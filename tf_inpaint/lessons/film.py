@@ -6,22 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_inpaint import images, outputs
+from tf_inpaint.files import folders, images
 
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#666666"
 """Of the data, the generator, the discriminator and small print; all eyes tell them apart (Okabe & Ito 2008)."""
 
 
 def claim(out_dir: str, names: Sequence[str], overwrite: bool) -> Path:
-    """The folder, made, before any time is spent on what is to be written there; as `outputs.claim`.
+    """The folder, made, before any time is spent on what is to be written there; as `folders.claim`.
 
     Raises:
         ValueError: matplotlib is missing, the folder cannot be written, or a file is there.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise ValueError("matplotlib is required; it is not installed; run pip install 'tf_inpaint[eval]'.")
+        raise ValueError(
+            "matplotlib is required; it is not installed; run pip install 'tf_inpaint[eval]'."
+        )
     folder = Path(out_dir)
-    outputs.claim(folder, names, overwrite)
+    folders.claim(folder, names, overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

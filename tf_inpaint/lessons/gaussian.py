@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from tf_inpaint import images, outputs
 from tf_inpaint.config import GaussianConfig
+from tf_inpaint.files import folders, images
 from tf_inpaint.lessons import film
 from tf_inpaint.lessons.film import BLUE, GRAY, GREEN, ORANGE
 
@@ -56,10 +56,17 @@ def run(config: GaussianConfig) -> int:
         },
         "gan": {"mean": last.mean, "deviation": last.deviation, "kl": last.kl},
         "settings": {
-            name: value for name, value in dataclasses.asdict(config).items() if name not in ("out_dir", "overwrite")
+            name: value
+            for name, value in dataclasses.asdict(config).items()
+            if name not in ("out_dir", "overwrite")
         },
         "training": [
-            {"step": moment.step, "mean": moment.mean, "deviation": moment.deviation, "kl": moment.kl}
+            {
+                "step": moment.step,
+                "mean": moment.mean,
+                "deviation": moment.deviation,
+                "kl": moment.kl,
+            }
             for moment in moments
         ],
     }
@@ -67,8 +74,11 @@ def run(config: GaussianConfig) -> int:
     film.write(folder, "gaussian", frames, 0.12)
     images.write(folder / "gaussian.png", frames[-1])
     images.write(folder / "convergence.png", convergence(results))
-    outputs.write_json(folder / "gaussian.json", results)
-    print(table(results) + f"\n\nThe film: {folder / 'gaussian.gif'}; the numbers: {folder / 'gaussian.json'}")
+    folders.write_json(folder / "gaussian.json", results)
+    print(
+        table(results)
+        + f"\n\nThe film: {folder / 'gaussian.gif'}; the numbers: {folder / 'gaussian.json'}"
+    )
     return 0
 
 
@@ -122,11 +132,19 @@ def adversarial(config: GaussianConfig, data, axis) -> list[Moment]:
 
     low, high = data.min(), data.max()
     seen = tf.constant(((data - low) / (high - low) * 2 - 1).astype(np.float32)[:, None])
-    shown = tf.constant(((axis - low) / (high - low) * 2 - 1).astype(np.float32)[:, None, None, None])
-    z = np.random.default_rng([config.seed, 1]).uniform(-1, 1, (DRAWN, LATENT_SIZE)).astype(np.float32)
+    shown = tf.constant(
+        ((axis - low) / (high - low) * 2 - 1).astype(np.float32)[:, None, None, None]
+    )
+    z = (
+        np.random.default_rng([config.seed, 1])
+        .uniform(-1, 1, (DRAWN, LATENT_SIZE))
+        .astype(np.float32)
+    )
 
     def sample(count, seed):
-        return tf.gather(seen, tf.random.stateless_uniform([count], seed, maxval=len(data), dtype=tf.int32))
+        return tf.gather(
+            seen, tf.random.stateless_uniform([count], seed, maxval=len(data), dtype=tf.int32)
+        )
 
     gan = GAN(
         points.Generator(1, LATENT_SIZE, gain=2.0, offset=-1.5, seed=config.seed),
@@ -175,14 +193,23 @@ def frame(moment: Moment, axis, results):
     above.fill_between(axis, data, color=BLUE, alpha=0.25, linewidth=0)
     above.plot(axis, data, color=BLUE, linestyle="--", linewidth=2, label="data")
     above.plot(axis, made, color=ORANGE, linewidth=2, label="generator (ticks: G of some fixed z)")
-    above.plot(moment.points[:RUG], np.full(RUG, -0.05 * top), "|", color=ORANGE, markersize=9, alpha=0.7)
+    above.plot(
+        moment.points[:RUG], np.full(RUG, -0.05 * top), "|", color=ORANGE, markersize=9, alpha=0.7
+    )
     above.axhline(0, color="black", linewidth=0.8)
     above.set(ylabel="density", ylim=(-0.09 * top, top), xlim=(axis[0], axis[-1]))
     above.set_title(f"step {moment.step:,}", loc="left", fontweight="bold", fontsize=14)
     above.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=10)
-    rows = [("truth", truth), ("max. likelihood", results["maximum_likelihood"]), ("GAN", vars(moment))]
+    rows = [
+        ("truth", truth),
+        ("max. likelihood", results["maximum_likelihood"]),
+        ("GAN", vars(moment)),
+    ]
     decimals = max(0, 2 - math.floor(math.log10(truth["deviation"])))
-    lines = [f"{'':15}{'mean':>9}{'deviation':>11}{'KL':>9}", *(line(*row, decimals) for row in rows)]
+    lines = [
+        f"{'':15}{'mean':>9}{'deviation':>11}{'KL':>9}",
+        *(line(*row, decimals) for row in rows),
+    ]
     for index, color in enumerate(("black", BLUE, GRAY, ORANGE)):
         text = {"va": "top", "ha": "right", "family": "monospace", "fontsize": 10, "color": color}
         above.text(0.99, 0.97 - 0.08 * index, lines[index], transform=above.transAxes, **text)
@@ -190,8 +217,21 @@ def frame(moment: Moment, axis, results):
     with np.errstate(divide="ignore", invalid="ignore"):
         best = np.where(data + made > 0.01 * top, data / (data + made), np.nan)
     below.axhline(0.5, color=GRAY, linewidth=1)
-    below.plot(axis, 1 / (1 + np.exp(-moment.logits.astype(np.float64))), color=GREEN, linewidth=2.5, label="D(x)")
-    below.plot(axis, best, color="black", linestyle=":", linewidth=1.8, label="best D: data / (data + generator)")
+    below.plot(
+        axis,
+        1 / (1 + np.exp(-moment.logits.astype(np.float64))),
+        color=GREEN,
+        linewidth=2.5,
+        label="D(x)",
+    )
+    below.plot(
+        axis,
+        best,
+        color="black",
+        linestyle=":",
+        linewidth=1.8,
+        label="best D: data / (data + generator)",
+    )
     below.set(xlabel="x", ylabel="D(x)", ylim=(-0.04, 1.04))
     below.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0  G's", "", "1/2", "", "1  real"))
     below.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=10)
@@ -212,7 +252,9 @@ def convergence(results):
     steps = [row["step"] for row in results["training"]]
     panels = figure.subplots(1, 3)
     for axes, name in zip(panels, ("mean", "deviation", "kl"), strict=True):
-        axes.plot(steps, [row[name] for row in results["training"]], ".-", color=ORANGE, label="GAN")
+        axes.plot(
+            steps, [row[name] for row in results["training"]], ".-", color=ORANGE, label="GAN"
+        )
         found = results["maximum_likelihood"][name]
         axes.axhline(found, color=GRAY, linestyle="--", linewidth=1.5, label="maximum likelihood")
         axes.set(xlabel="step", title=name, xlim=(0, steps[-1]))
@@ -220,7 +262,12 @@ def convergence(results):
         axes.spines[["top", "right"]].set_visible(False)
     for axes, name in zip(panels[:2], ("mean", "deviation"), strict=True):
         value = results["truth"][name]
-        axes.axhspan(*tolerated(value, results["truth"]["deviation"]), color=BLUE, alpha=0.2, label="truth, and 5 %")
+        axes.axhspan(
+            *tolerated(value, results["truth"]["deviation"]),
+            color=BLUE,
+            alpha=0.2,
+            label="truth, and 5 %",
+        )
         axes.axhline(value, color=BLUE, linewidth=1.5)
     panels[0].legend(loc="lower right")
     panels[2].set(yscale="log", title="KL(found || truth), nats")
@@ -238,10 +285,12 @@ def table(results) -> str:
     decimals = max(0, 3 - math.floor(math.log10(results["truth"]["deviation"])))
     rows = {"truth": "truth", "max. likelihood": "maximum_likelihood", "GAN": "gan"}
     lines = [f"{'':15}{'mean':>9}{'deviation':>11}{'KL':>9}"]
-    return "\n".join(lines + [line(name, results[key], decimals).rstrip() for name, key in rows.items()])
+    return "\n".join(
+        lines + [line(name, results[key], decimals).rstrip() for name, key in rows.items()]
+    )
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(GaussianConfig, run, __doc__)

@@ -31,20 +31,31 @@ class Dense(keras.Model):
 
     FIELDS = ("channels", "latent_size", "width", "depth", "gain", "offset", "seed")
 
-    def __init__(self, channels, latent_size=1, width=32, depth=2, gain=1.0, offset=0.0, seed=0, **kwargs):
+    def __init__(
+        self, channels, latent_size=1, width=32, depth=2, gain=1.0, offset=0.0, seed=0, **kwargs
+    ):
         super().__init__(**kwargs)
-        for name, value in zip(self.FIELDS, (channels, latent_size, width, depth, gain, offset, seed), strict=True):
+        for name, value in zip(
+            self.FIELDS, (channels, latent_size, width, depth, gain, offset, seed), strict=True
+        ):
             setattr(self, name, value)
         random = np.random.default_rng([seed, self.PART])
 
         def uniform(bound):
             return keras.initializers.RandomUniform(-bound, bound, seed=int(random.integers(2**31)))
 
-        first = keras.layers.Dense(width, "swish", kernel_initializer=uniform(gain), bias_initializer=uniform(gain))
+        first = keras.layers.Dense(
+            width, "swish", kernel_initializer=uniform(gain), bias_initializer=uniform(gain)
+        )
         bound = (3 / width) ** 0.5  # Glorot's, of as many inputs as outputs
-        hidden = [keras.layers.Dense(width, "swish", kernel_initializer=uniform(bound)) for _ in range(depth - 1)]
+        hidden = [
+            keras.layers.Dense(width, "swish", kernel_initializer=uniform(bound))
+            for _ in range(depth - 1)
+        ]
         constant = keras.initializers.Constant(offset)
-        last = keras.layers.Dense(self.outputs, kernel_initializer=uniform(0.05), bias_initializer=constant)
+        last = keras.layers.Dense(
+            self.outputs, kernel_initializer=uniform(0.05), bias_initializer=constant
+        )
         self.stack = [first, *hidden, last]
         self.call(keras.Input(self.input_size))
         self.built = True

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tf_inpaint.config.lessons import RECIPES as NAMES
+from tf_inpaint.config.lessons_config import RECIPES as NAMES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,9 @@ RECIPES = dict(
             Recipe("feature matching", feature_matching=1.0),
             Recipe("k = 5 updates of D\nto one of G", discriminator_steps=5),
             Recipe("R1 penalty, 3", r1=3.0),
-            Recipe("Wasserstein, gradient\npenalty 0.1, k = 5", "wasserstein", 5, gradient_penalty=0.1),
+            Recipe(
+                "Wasserstein, gradient\npenalty 0.1, k = 5", "wasserstein", 5, gradient_penalty=0.1
+            ),
         ),
         strict=True,
     )

@@ -14,8 +14,8 @@ import dataclasses
 
 import numpy as np
 
-from tf_inpaint import images, outputs
 from tf_inpaint.config import RingConfig
+from tf_inpaint.files import folders, images
 from tf_inpaint.lessons import film
 from tf_inpaint.lessons.film import BLUE, GRAY, GREEN, ORANGE
 from tf_inpaint.lessons.recipes import RECIPES, Recipe
@@ -40,22 +40,31 @@ def run(config: RingConfig) -> int:
             bar.set_description(name)
             made[name] = adversarial(config, RECIPES[name], stops, bar.update)
     history = {
-        name: [{"step": step, **judged(frame, config.deviation)} for step, frame in zip(stops, frames, strict=True)]
+        name: [
+            {"step": step, **judged(frame, config.deviation)}
+            for step, frame in zip(stops, frames, strict=True)
+        ]
         for name, frames in made.items()
     }
     results = {
         "settings": {
-            name: value for name, value in dataclasses.asdict(config).items() if name not in ("out_dir", "overwrite")
+            name: value
+            for name, value in dataclasses.asdict(config).items()
+            if name not in ("out_dir", "overwrite")
         },
         "recipes": {
-            name: {**judged(frames[-1], config.deviation), **RECIPES[name].settings(), "training": history[name]}
+            name: {
+                **judged(frames[-1], config.deviation),
+                **RECIPES[name].settings(),
+                "training": history[name],
+            }
             for name, frames in made.items()
         },
     }
     frames = [frame(index, made, history, config.deviation) for index in range(len(stops))]
     film.write(folder, "ring", frames, 0.15)
     images.write(folder / "ring.png", table(made, history, config.deviation))
-    outputs.write_json(folder / "ring.json", results)
+    folders.write_json(folder / "ring.json", results)
     for name, row in results["recipes"].items():
         print(f"{name:22}{row['modes']} of {MODES} modes, {row['good_share']:4.0%} good samples")
     print(f"\nThe table: {folder / 'ring.png'}; the film: {folder / 'ring.gif'}")
@@ -71,7 +80,9 @@ def centres() -> np.ndarray:
 def ring(seed: int, count: int, deviation: float) -> np.ndarray:
     """`[count, 2]` points of the ring."""
     random = np.random.default_rng(seed)
-    return centres()[random.integers(MODES, size=count)] + deviation * random.normal(size=(count, 2))
+    return centres()[random.integers(MODES, size=count)] + deviation * random.normal(
+        size=(count, 2)
+    )
 
 
 def judged(points, deviation: float) -> dict:
@@ -97,13 +108,19 @@ def adversarial(config: RingConfig, recipe: Recipe, stops, progress) -> list[np.
     from tf_inpaint.gan.model import GAN
     from tf_inpaint.lessons import points
 
-    z = np.random.default_rng([config.seed, 1]).uniform(-1, 1, (DRAWN, LATENT_SIZE)).astype(np.float32)
+    z = (
+        np.random.default_rng([config.seed, 1])
+        .uniform(-1, 1, (DRAWN, LATENT_SIZE))
+        .astype(np.float32)
+    )
     means = tf.constant(centres())
 
     def sample(count, seed):
         which, where = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         modes = tf.random.stateless_uniform([count], which, maxval=MODES, dtype=tf.int32)
-        return tf.gather(means, modes) + config.deviation * tf.random.stateless_normal([count, 2], where)
+        return tf.gather(means, modes) + config.deviation * tf.random.stateless_normal(
+            [count, 2], where
+        )
 
     gan = GAN(
         points.Generator(2, LATENT_SIZE, width=64, gain=4.0, seed=config.seed),
@@ -127,7 +144,9 @@ def draw(axes, points, color, deviation: float) -> None:
     axes.plot(*points[:SHOWN].T, ".", color=color, markersize=2.5, alpha=0.5, markeredgewidth=0)
     for centre in centres():
         axes.add_patch(Circle(centre, 3 * deviation, fill=False, edgecolor=BLUE, linewidth=1.1))
-    axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+    axes.set(
+        xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1)
+    )
     axes.tick_params(labelsize=7, colors=GRAY, length=2)
     axes.spines[:].set_color("#BBBBBB")
 
@@ -136,7 +155,9 @@ def caption(axes, row, size: int) -> None:
     """The verdict under a panel; one that covers every mode stands out, in weight as in colour."""
     whole = row["modes"] == MODES
     style = {"color": GREEN, "fontweight": "bold"} if whole else {"color": "black"}
-    axes.set_xlabel(f"{row['modes']} of {MODES} modes, {row['good_share']:.0%} good", fontsize=size, **style)
+    axes.set_xlabel(
+        f"{row['modes']} of {MODES} modes, {row['good_share']:.0%} good", fontsize=size, **style
+    )
 
 
 def frame(index: int, made, history, deviation: float) -> np.ndarray:
@@ -166,7 +187,9 @@ def table(made, history, deviation: float) -> np.ndarray:
     figure = film.new_figure(1.95 * len(shown) + 1.6, 2.1 * len(made) + 0.4)
     panels = figure.subplots(len(made), len(shown), squeeze=False)
     for line, (name, frames) in zip(panels, made.items(), strict=True):
-        line[0].set_ylabel(RECIPES[name].title, rotation=0, ha="right", va="center", labelpad=8, fontsize=11)
+        line[0].set_ylabel(
+            RECIPES[name].title, rotation=0, ha="right", va="center", labelpad=8, fontsize=11
+        )
         for axes, index in zip(line, shown, strict=True):
             draw(axes, frames[index], ORANGE, deviation)
             caption(axes, history[name][index], 8)
@@ -176,6 +199,6 @@ def table(made, history, deviation: float) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    from tf_inpaint.launch import launch
+    from tf_inpaint.config.launch import launch
 
     launch(RingConfig, run, __doc__)

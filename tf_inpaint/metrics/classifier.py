@@ -112,12 +112,16 @@ def _network(shape: tuple[int, int, int], classes: int, seed: int) -> keras.Mode
 
     inputs = x = keras.Input(shape)
     for width in WIDTHS:
-        x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, kernel_initializer=weights())(x)
+        x = keras.layers.Conv2D(
+            width, 3, padding="same", use_bias=False, kernel_initializer=weights()
+        )(x)
         x = keras.layers.BatchNormalization(momentum=0.97)(x)
         x = keras.layers.ReLU()(x)
         x = keras.layers.MaxPooling2D(2, padding="same")(x)
     x = keras.layers.Flatten()(x)
-    features = keras.layers.Dense(FEATURES, activation="relu", kernel_initializer=weights(), name="features")(x)
+    features = keras.layers.Dense(
+        FEATURES, activation="relu", kernel_initializer=weights(), name="features"
+    )(x)
     x = keras.layers.Dropout(0.1, seed=next(seeds))(features)
     logits = keras.layers.Dense(classes, kernel_initializer=weights(), name="logits")(x)
     return keras.Model(inputs, [features, logits])

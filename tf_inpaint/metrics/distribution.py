@@ -74,7 +74,9 @@ def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
     result = -2 * _kernel_sum(first, second) / (len(first) * len(second))
     for features in (first, second):
         diagonal = ((features**2).sum(1) / features.shape[1] + 1) ** 3
-        result += (_kernel_sum(features, features) - diagonal.sum()) / (len(features) * (len(features) - 1))
+        result += (_kernel_sum(features, features) - diagonal.sum()) / (
+            len(features) * (len(features) - 1)
+        )
     return float(result)
 
 
@@ -154,7 +156,12 @@ def sliced_wasserstein_levels(
     Source: Karras et al. 2018, "Progressive Growing of GANs for Improved Quality, Stability, and Variation".
     """
     first, second = np.asarray(first, np.float32), np.asarray(second, np.float32)
-    if first.shape != second.shape or first.ndim != 4 or len(first) == 0 or min(first.shape[1:3]) < PATCH:
+    if (
+        first.shape != second.shape
+        or first.ndim != 4
+        or len(first) == 0
+        or min(first.shape[1:3]) < PATCH
+    ):
         raise ValueError(
             "the sliced Wasserstein distance needs two sets of equally many images [N, H, W, C] of one size, "
             f"at least {PATCH} x {PATCH}; received {list(first.shape)} and {list(second.shape)}; "
@@ -169,7 +176,9 @@ def sliced_wasserstein_levels(
         lefts = random.integers(width - PATCH + 1, size=(count, patches))
         vectors = random.standard_normal((directions, PATCH * PATCH * channels)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        result.append(1000 * projected_distance(*(_patches(level, tops, lefts) for level in levels), vectors))
+        result.append(
+            1000 * projected_distance(*(_patches(level, tops, lefts) for level in levels), vectors)
+        )
     return np.array(result)
 
 
@@ -231,7 +240,10 @@ def _blur(images: np.ndarray, axis: int) -> np.ndarray:
     margins[axis] = (2, 2)
     padded = np.moveaxis(np.pad(images, margins, "reflect"), axis, 0)
     size = images.shape[axis]
-    taps = (padded[tap : tap + size] * images.dtype.type(share / 16) for tap, share in enumerate((1, 4, 6, 4, 1)))
+    taps = (
+        padded[tap : tap + size] * images.dtype.type(share / 16)
+        for tap, share in enumerate((1, 4, 6, 4, 1))
+    )
     return np.moveaxis(sum(taps), 0, axis)
 
 
@@ -260,7 +272,10 @@ def _kernel_sum(first: np.ndarray, second: np.ndarray) -> float:
 def _features(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     shapes = first.shape, second.shape
-    if any(len(shape) != 2 or shape[0] < 2 for shape in shapes) or first.shape[1] != second.shape[1]:
+    if (
+        any(len(shape) != 2 or shape[0] < 2 for shape in shapes)
+        or first.shape[1] != second.shape[1]
+    ):
         raise ValueError(
             "two sets of features [N, K] with at least 2 rows each and the same K are needed; "
             f"received {list(first.shape)} and {list(second.shape)}; take both from one network, from more images."

@@ -49,7 +49,9 @@ def random_convolutions(images: np.ndarray, batch_size: int = 256) -> np.ndarray
     return _in_batches(_random_network(), images, batch_size)
 
 
-def inception(images: np.ndarray, batch_size: int = 32, weights: str | None = "imagenet") -> np.ndarray:
+def inception(
+    images: np.ndarray, batch_size: int = 32, weights: str | None = "imagenet"
+) -> np.ndarray:
     """The 2048 averaged activations of Keras' InceptionV3, trained on ImageNet.
 
     Images are resized to 299 x 299, antialiased. Frechet distances between these features are comparable
@@ -76,7 +78,9 @@ def inception(images: np.ndarray, batch_size: int = 32, weights: str | None = "i
     def run(batch):
         batch = tf.image.resize(batch, [INCEPTION_SIZE, INCEPTION_SIZE], antialias=True)
         # Keras expects 0 to 255 and makes it [-1, 1] again; its business, should it ever change.
-        return network.predict_on_batch(keras.applications.inception_v3.preprocess_input((batch + 1) * 127.5))
+        return network.predict_on_batch(
+            keras.applications.inception_v3.preprocess_input((batch + 1) * 127.5)
+        )
 
     return _in_batches(run, images, batch_size)
 
@@ -111,7 +115,9 @@ def _random_network() -> Callable:
             kernel -= 0.9 * kernel.mean((0, 1), keepdims=True)
         else:
             kernel -= kernel.mean((0, 1, 2))
-        layers.append((tf.constant(kernel, tf.float32), tf.constant(uniform((width,), 0.3), tf.float32)))
+        layers.append(
+            (tf.constant(kernel, tf.float32), tf.constant(uniform((width,), 0.3), tf.float32))
+        )
         channels = width
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])

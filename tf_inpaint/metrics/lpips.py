@@ -28,13 +28,19 @@ def distance(first: np.ndarray, second: np.ndarray, batch_size: int = 64) -> np.
     def channels_first(images):
         times = -(-64 // min(images.shape[1:3]))
         images = images.repeat(times, axis=1).repeat(times, axis=2)
-        return torch.from_numpy(np.broadcast_to(images, (*images.shape[:3], 3)).transpose(0, 3, 1, 2).copy())
+        return torch.from_numpy(
+            np.broadcast_to(images, (*images.shape[:3], 3)).transpose(0, 3, 1, 2).copy()
+        )
 
     values = []
     with torch.no_grad():
         for start in range(0, len(first), batch_size):
             part = slice(start, start + batch_size)
-            values.append(network(channels_first(first[part]), channels_first(second[part])).numpy().reshape(-1))
+            values.append(
+                network(channels_first(first[part]), channels_first(second[part]))
+                .numpy()
+                .reshape(-1)
+            )
     return np.concatenate(values).astype(np.float64)
 
 

@@ -26,7 +26,10 @@ def l1(first: np.ndarray, second: np.ndarray, weights: np.ndarray | None = None)
 
 
 def psnr(
-    first: np.ndarray, second: np.ndarray, weights: np.ndarray | None = None, data_range: float = DATA_RANGE
+    first: np.ndarray,
+    second: np.ndarray,
+    weights: np.ndarray | None = None,
+    data_range: float = DATA_RANGE,
 ) -> np.ndarray:
     """The peak signal-to-noise ratio in decibels, `10 log10(data_range^2 / mean squared difference)`.
 
@@ -44,7 +47,10 @@ def psnr(
 
 
 def ssim(
-    first: np.ndarray, second: np.ndarray, weights: np.ndarray | None = None, data_range: float = DATA_RANGE
+    first: np.ndarray,
+    second: np.ndarray,
+    weights: np.ndarray | None = None,
+    data_range: float = DATA_RANGE,
 ) -> np.ndarray:
     """The structural similarity: like means, variances and covariance in an 11 x 11 Gaussian window.
 
@@ -128,6 +134,8 @@ def _blur(images: np.ndarray) -> np.ndarray:
     for axis in (-3, -2):
         margins = [(0, 0)] * images.ndim
         margins[axis] = (RADIUS, RADIUS)
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(images, margins, "symmetric"), len(kernel), axis=axis)
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(images, margins, "symmetric"), len(kernel), axis=axis
+        )
         images = windows @ kernel
     return images

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tf_inpaint import images
+from tf_inpaint.files import images
 from tf_inpaint.inpainting import masks
 
 SIDE = 512
@@ -37,7 +37,9 @@ def read(file: str | os.PathLike, most_pixels: int) -> np.ndarray:
         ValueError: it has more pixels than `most_pixels`, a side below `LEAST`, or is no picture.
     """
     name = Path(file).name
-    too_large = f"A picture of at most {most_pixels / 1e6:.3g} million pixels is required; {name} has"
+    too_large = (
+        f"A picture of at most {most_pixels / 1e6:.3g} million pixels is required; {name} has"
+    )
     try:
         with Image.open(file, formats=images.FORMATS) as header:
             width, height = header.size
@@ -162,7 +164,9 @@ def decoded(text: str) -> np.ndarray:
     try:
         if len(text) > LONGEST or not text.startswith(PREFIX):
             raise ValueError
-        with Image.open(io.BytesIO(base64.b64decode(text.removeprefix(PREFIX))), formats=("PNG",)) as picture:
+        with Image.open(
+            io.BytesIO(base64.b64decode(text.removeprefix(PREFIX))), formats=("PNG",)
+        ) as picture:
             if picture.size != (SIDE, SIDE):
                 raise ValueError
             return np.asarray(picture.convert("RGBA"))
@@ -210,5 +214,7 @@ def heat(picture: np.ndarray, hidden: np.ndarray, uncertainty: np.ndarray) -> np
     gray = (picture.mean(axis=2) / 3 + 128).astype(np.uint8)
     top = max(uncertainty[hidden].max(initial=0), 1e-6)
     steps = np.linspace(0, top, len(HEAT))
-    colours = np.stack([np.interp(uncertainty, steps, channel) for channel in np.transpose(HEAT)], axis=-1)
+    colours = np.stack(
+        [np.interp(uncertainty, steps, channel) for channel in np.transpose(HEAT)], axis=-1
+    )
     return np.where(hidden[..., None], colours.round().astype(np.uint8), gray[..., None])

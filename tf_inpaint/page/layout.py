@@ -12,8 +12,8 @@ import numpy as np
 
 from tf_inpaint.config import PaintConfig
 from tf_inpaint.page import brush, canvas
-from tf_inpaint.page.look import CAPTION, CSS, DARK, HOW, LEGEND, LOOK, THEME
-from tf_inpaint.page.visits import READY, Picture, Values, Visits
+from tf_inpaint.page.controller import READY, Picture, Values, Visits
+from tf_inpaint.page.style import CAPTION, CSS, DARK, HOW, LEGEND, LOOK, THEME
 
 log = logging.getLogger("tf_inpaint")
 
@@ -30,7 +30,9 @@ SHOWN = {
 def build(visits: Visits, config: PaintConfig) -> gr.Blocks:
     """The page."""
     first = visits.picked(0, next(iter(READY)))
-    with gr.Blocks(title="Paint a hole", analytics_enabled=False, delete_cache=(FORGOTTEN // 6, FORGOTTEN)) as blocks:
+    with gr.Blocks(
+        title="Paint a hole", analytics_enabled=False, delete_cache=(FORGOTTEN // 6, FORGOTTEN)
+    ) as blocks:
         with gr.Row(elem_id="top"):
             gr.Markdown(
                 "# Paint a hole, watch it come back\nRub out a part of a picture. A network that has never seen the "
@@ -70,7 +72,12 @@ def left(visits: Visits, config: PaintConfig, first: Values) -> dict[str, gr.com
     parts["fill"] = gr.Button("Fill the hole", variant="primary", elem_id="fill")
     with gr.Accordion("Settings", open=False):
         parts["steps"] = gr.Slider(
-            10, max(300, config.steps), config.steps, step=1, label="Steps", info="How long it may search, at most"
+            10,
+            max(300, config.steps),
+            config.steps,
+            step=1,
+            label="Steps",
+            info="How long it may search, at most",
         )
         parts["prior_weight"] = gr.Slider(
             0, max(1, config.prior_weight), config.prior_weight, step=0.01, label="Weight of the prior",
@@ -84,10 +91,20 @@ def left(visits: Visits, config: PaintConfig, first: Values) -> dict[str, gr.com
             BLENDS, value=config.blend, label="Blending", info="How the edge of the hole is joined"
         )
         parts["samples"] = gr.Slider(
-            0, max(12, config.samples), config.samples, step=1, label="Other answers", info="0: none, which is faster"
+            0,
+            max(12, config.samples),
+            config.samples,
+            step=1,
+            label="Other answers",
+            info="0: none, which is faster",
         )
         parts["seed"] = gr.Slider(
-            0, max(99, config.seed), config.seed, step=1, label="Dice", info="Another number, another answer"
+            0,
+            max(99, config.seed),
+            config.seed,
+            step=1,
+            label="Dice",
+            info="Another number, another answer",
         )
     return parts
 
@@ -168,7 +185,9 @@ def wire(parts: dict[str, gr.components.Component], visits: Visits) -> None:
     parts["fill"].click(None, js=LOOK)
 
 
-def updates(parts: dict[str, gr.components.Component], values: Values) -> dict[gr.components.Component, object]:
+def updates(
+    parts: dict[str, gr.components.Component], values: Values
+) -> dict[gr.components.Component, object]:
     """The values as Gradio takes them."""
     changed = {}
     for name, value in values.items():
@@ -196,7 +215,9 @@ def spoken() -> Iterator[None]:
         raise gr.Error(html.escape(str(error)), print_exception=False) from None
     except Exception:
         log.exception("A visitor's request failed.")
-        raise gr.Error("Something went wrong; the server's log says what.", print_exception=False) from None
+        raise gr.Error(
+            "Something went wrong; the server's log says what.", print_exception=False
+        ) from None
 
 
 def is_gone(error: BaseException | None) -> bool:
@@ -210,7 +231,9 @@ def serve(blocks: gr.Blocks, config: PaintConfig) -> gr.Blocks:
     Raises:
         OSError: the port is taken.
     """
-    logging.getLogger("uvicorn.error").addFilter(lambda record: not (record.exc_info and is_gone(record.exc_info[1])))
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: not (record.exc_info and is_gone(record.exc_info[1]))
+    )
     blocks.queue(max_size=config.most_waiting, api_open=False)
     try:
         blocks.launch(

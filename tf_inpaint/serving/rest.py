@@ -18,7 +18,10 @@ WORDS = 600
 """Characters of a server's error that are passed on: it may quote the whole request."""
 UNAVAILABLE = {502, 503, 504}
 """Statuses of a server that is busy, or that a proxy does not reach: a little later it may answer."""
-REMEDIES = {404: "check the url, the model's name and its version", 413: "send fewer or smaller images at a time"}
+REMEDIES = {
+    404: "check the url, the model's name and its version",
+    413: "send fewer or smaller images at a time",
+}
 
 
 class Endpoint:
@@ -64,9 +67,16 @@ class Endpoint:
         """
         url = self.url + path
         # A redirection would make a POST a GET; REQUESTS_CA_BUNDLE would go before the session's own certificates.
-        options: dict[str, Any] = {"timeout": self.timeout, "allow_redirects": False, "verify": self.session.verify}
+        options: dict[str, Any] = {
+            "timeout": self.timeout,
+            "allow_redirects": False,
+            "verify": self.session.verify,
+        }
         if body is not None:
-            options |= {"data": json.dumps(body).encode(), "headers": {"Content-Type": "application/json"}}
+            options |= {
+                "data": json.dumps(body).encode(),
+                "headers": {"Content-Type": "application/json"},
+            }
         # urllib3's own retries end before the answer's body, where a server that is stopped breaks off.
         for attempt in range(self.retries + 1):
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * random.uniform(0.5, 1)
@@ -77,7 +87,11 @@ class Endpoint:
                     f"A certificate that can be verified is required; {url} failed: {_reason(error)}; "
                     "check the url, or name the certificate's authority in REQUESTS_CA_BUNDLE."
                 ) from None
-            except (requests.ConnectionError, requests.ReadTimeout, requests.exceptions.ChunkedEncodingError) as error:
+            except (
+                requests.ConnectionError,
+                requests.ReadTimeout,
+                requests.exceptions.ChunkedEncodingError,
+            ) as error:
                 if _timed_out(error):
                     raise TimeoutError(
                         f"An answer is required within {self.timeout:g} seconds; {url} gave none; "
@@ -85,7 +99,9 @@ class Endpoint:
                     ) from None
                 failure = f"cannot be reached: {_reason(error)}"
             except requests.RequestException as error:
-                raise ValueError(f"A url that can be asked is required; {url}: {error}; correct it.") from None
+                raise ValueError(
+                    f"A url that can be asked is required; {url}: {error}; correct it."
+                ) from None
             else:
                 if response.status_code not in UNAVAILABLE:
                     return _answer(response, url)
@@ -101,7 +117,9 @@ class Endpoint:
 
 def _timed_out(error: requests.RequestException) -> bool:
     """Whether the server kept silent; within the answer's body that is a ConnectionError of requests'."""
-    return isinstance(error, requests.ReadTimeout) or isinstance(next(iter(error.args), None), ReadTimeoutError)
+    return isinstance(error, requests.ReadTimeout) or isinstance(
+        next(iter(error.args), None), ReadTimeoutError
+    )
 
 
 def _answer(response: requests.Response, url: str) -> dict[str, Any]:
@@ -110,11 +128,15 @@ def _answer(response: requests.Response, url: str) -> dict[str, Any]:
     broken = ConnectionError if code != 500 else ValueError
     if response.is_redirect:
         location = response.headers["Location"]
-        raise ConnectionError(f"The server's own url is required; {url} redirects to {location}; use that one's.")
+        raise ConnectionError(
+            f"The server's own url is required; {url} redirects to {location}; use that one's."
+        )
     if words is not None:
         remedy = REMEDIES.get(code, "correct the request" if code < 500 else "see the server's log")
         kind = ValueError if code < 500 else broken
-        raise kind(f"A request that the server accepts is required; {url} answered {code}: {words}; {remedy}.")
+        raise kind(
+            f"A request that the server accepts is required; {url} answered {code}: {words}; {remedy}."
+        )
     try:
         answer = json.loads(response.content) if response.ok else None
     except ValueError:
@@ -139,7 +161,11 @@ def _words(response: requests.Response) -> str | None:
     except ValueError:
         # The server escapes the text as in C, with \' and octal bytes, which JSON does not know.
         raw = found[1].encode("latin-1", "backslashreplace")
-        words = codecs.decode(raw, "unicode_escape", "replace").encode("latin-1", "replace").decode("utf-8", "replace")
+        words = (
+            codecs.decode(raw, "unicode_escape", "replace")
+            .encode("latin-1", "replace")
+            .decode("utf-8", "replace")
+        )
     words = " ".join(words.split()).rstrip(".;")
     return words if len(words) <= WORDS else f"{words[: WORDS // 2]} ... {words[-WORDS // 2 :]}"
 
@@ -154,6 +180,9 @@ def _retry_after(response: requests.Response, otherwise: float) -> float:
 
 def _reason(error: BaseException) -> str:
     """The innermost words of an error that urllib3 and requests have wrapped."""
-    while isinstance(inner := getattr(error, "reason", None) or error.__cause__ or error.__context__, BaseException):
+    while isinstance(
+        inner := getattr(error, "reason", None) or error.__cause__ or error.__context__,
+        BaseException,
+    ):
         error = inner
     return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,222 @@
+"""Training on several workers: real processes on this machine, against one alone."""
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tf_inpaint.config import TrainConfig, flags
+from tf_inpaint.gan import callbacks
+from tf_inpaint.runs import run_directory
+
+ROOT = Path(__file__).parents[2]
+CONFIG = TrainConfig(
+    width=2,
+    latent_size=5,
+    batch_size=8,
+    steps=6,
+    learning_rate=0.01,
+    discriminator_steps=2,
+    discriminator_norm="layer",
+    loss="wasserstein",
+    gradient_penalty=1.0,
+    augment=("color", "translation", "cutout"),
+    synchronized_batch_norm=True,
+    log_every=2,
+    measure_every=0,
+    encoder_steps=0,
+    checkpoint_every=2,
+    seed=1,
+)
+# Trains as the command does, and writes the networks that this very worker ends with.
+PROGRAM = """
+import os
+import sys
+import numpy as np
+import tensorflow as tf
+
+devices = [tf.config.LogicalDeviceConfiguration()] * int(os.environ["DEVICES"])
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+from tf_inpaint import flags, runs, train
+from tf_inpaint.config import TrainConfig
+
+made = []
+original = run_directory.new_gan
+run_directory.new_gan = lambda config: made.append(original(config)) or made[-1]
+code = train.run(flags.parse(TrainConfig, sys.argv[2:]))
+np.savez(sys.argv[1], *[variable.numpy() for variable in made[0].variables])
+sys.exit(code)
+"""
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def start(folder, *configs, devices=1):
+    """The processes of a training: one worker without `TF_CONFIG` and perhaps several devices, or several with it."""
+    addresses = [f"localhost:{port}" for port in free_ports(len(configs))]
+    processes = []
+    for index, config in enumerate(configs):
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "DEVICES": str(devices),
+        }
+        if len(configs) > 1:
+            task = {"type": "worker", "index": index}
+            environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
+        command = [
+            sys.executable,
+            "-c",
+            PROGRAM,
+            folder / f"{index}.npz",
+            *flags.to_flags(config).splitlines(),
+        ]
+        with (folder / f"{index}.log").open("w") as log:
+            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+    return processes
+
+
+def finish(processes, folder):
+    for index, process in enumerate(processes):
+        assert process.wait(timeout=300) == 0, (folder / f"{index}.log").read_text()[-3000:]
+
+
+def arrays(folder, worker):
+    with np.load(folder / f"{worker}.npz") as archive:
+        return [archive[name] for name in archive.files]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One device, two, two workers, and two workers of which one was killed and both were started again."""
+    top = tmp_path_factory.mktemp("workers")
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    np.savez(top / "pictures.npz", images=pictures)
+    configs = {}
+    strategies = {
+        "alone": "none",
+        "mirrored": "mirrored",
+        "two": "multi_worker",
+        "killed": "multi_worker",
+    }
+    for name, strategy in strategies.items():
+        (top / name).mkdir()
+        configs[name] = dataclasses.replace(
+            CONFIG,
+            dataset=f"npz:{top}/pictures.npz",
+            run_dir=str(top / name / "run"),
+            strategy=strategy,
+        )
+    finish(start(top / "alone", configs["alone"]), top / "alone")
+    finish(start(top / "mirrored", configs["mirrored"], devices=2), top / "mirrored")
+    finish(start(top / "two", configs["two"], configs["two"]), top / "two")
+
+    endless = dataclasses.replace(configs["killed"], steps=100_000)
+    processes = start(top / "killed", endless, endless)
+    metrics = top / "killed/run/metrics.csv"
+    while not metrics.exists() or not callbacks.read_metrics(metrics)[1:]:
+        assert all(process.poll() is None for process in processes), (
+            top / "killed/0.log"
+        ).read_text()[-3000:]
+        time.sleep(0.01)
+    processes[1].kill()
+    time.sleep(0.5)
+    processes[0].send_signal(signal.SIGKILL)
+    for process in processes:
+        process.wait()
+    reached = max(
+        run_directory.checkpoints(top / "killed/run", {}).checkpoints,
+        key=lambda path: int(path.split("-")[-1]),
+    )
+    step = int(reached.split("-")[-1])
+    longer = dataclasses.replace(configs["killed"], steps=step + 4)
+    finish(start(top / "killed", longer, longer), top / "killed")
+    return top, step
+
+
+@pytest.mark.slow
+def test_workers_end_alike_and_as_one_alone(trained):
+    top, _ = trained
+    first, second = arrays(top / "two", 0), arrays(top / "two", 1)
+    assert len(first) > 20
+    # No network sees a step more than was asked for: the count is a variable among these.
+    assert {int(array) for array in first if array.dtype == np.int64} == {CONFIG.steps}
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(first, arrays(top / "mirrored", 0), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+    fresh = [
+        variable.numpy()
+        for variable in run_directory.new_gan(
+            dataclasses.replace(CONFIG, strategy="none")
+        ).variables
+    ]
+    for one, alone, before in zip(first, arrays(top / "alone", 0), fresh, strict=True):
+        # Adam makes a full step of the least gradient, so what is nearly 0 may differ: hence not to the last digit.
+        np.testing.assert_allclose(one, alone, atol=1e-3 + 0.02 * np.abs(alone - before).max())
+
+
+@pytest.mark.slow
+def test_only_the_chief_writes(trained):
+    top, _ = trained
+    assert sorted(path.name for path in (top / "two").iterdir()) == [
+        "0.log",
+        "0.npz",
+        "1.log",
+        "1.npz",
+        "run",
+    ]
+    rows = {
+        name: callbacks.read_metrics(top / name / "run/metrics.csv") for name in ("alone", "two")
+    }
+    assert [row["step"] for row in rows["two"]] == [2, 4, 6]
+    for two, alone in zip(rows["two"], rows["alone"], strict=True):
+        for name in (
+            "discriminator_loss",
+            "generator_loss",
+            "real_accuracy",
+            "diversity",
+            "penalty",
+        ):
+            assert two[name] == pytest.approx(alone[name], rel=2e-2, abs=1e-3), name
+
+
+@pytest.mark.slow
+def test_restarted_workers_go_on_from_the_checkpoint(trained):
+    top, step = trained
+    first, second = arrays(top / "killed", 0), arrays(top / "killed", 1)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+    rows = callbacks.read_metrics(top / "killed/run/metrics.csv")
+    assert [row["step"] for row in rows] == list(range(2, step + 5, 2))
+    assert run_directory.load(top / "killed/run").step == step + 4
+
+
+@pytest.mark.slow
+def test_worker_that_does_not_find_the_checkpoint_stops_all(trained, tmp_path):
+    top, _ = trained
+    config = run_directory.read_config(top / "two/run")
+    there, elsewhere = (
+        dataclasses.replace(config, run_dir=str(run), steps=8)
+        for run in (top / "two/run", tmp_path)
+    )
+    for process in start(tmp_path, there, elsewhere):
+        assert process.wait(timeout=300) != 0
+    for index in range(2):
+        said = (tmp_path / f"{index}.log").read_text()
+        assert "ValueError: All workers must go on from one step; received 6, 0;" in said
+    assert run_directory.load(top / "two/run").step == 6

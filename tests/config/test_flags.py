@@ -1,0 +1,323 @@
+"""Configs survive JSON and flagfiles, and refuse in one sentence."""
+
+import dataclasses
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tf_inpaint.config import (
+    ClientConfig,
+    CompleteConfig,
+    EvaluateConfig,
+    PaintConfig,
+    SearchConfig,
+    StoryConfig,
+    TrainConfig,
+)
+from tf_inpaint.config.flags import (
+    describe,
+    differing,
+    from_json,
+    parse,
+    setting,
+    to_flags,
+    to_json,
+    validate,
+)
+from tf_inpaint.config.train_config import AUGMENT, MEASURE
+
+ROOT = Path(__file__).parents[2]
+CONFIG_CLASSES = [
+    TrainConfig,
+    CompleteConfig,
+    EvaluateConfig,
+    PaintConfig,
+    ClientConfig,
+    StoryConfig,
+]
+AWKWARD_TEXTS = [
+    "",
+    "a b",
+    "-a",
+    "--steps=3",
+    "#c",
+    "//d",
+    "é=1",
+    "'q\"",
+    "~x",
+    "none",
+    "1,2",
+    "\\n",
+]
+
+
+def any_config(config_class, random_state):
+    """A config with every field drawn from what its rules allow, made consistent across fields."""
+    values = {}
+    for field in dataclasses.fields(config_class):
+        rules = field.metadata
+        low = rules.get("minimum", rules.get("above", 0))
+        values[field.name] = {
+            bool: random_state.random() < 0.5,
+            int: random_state.randint(low, 100 + low),
+            float: low + random_state.random() * (rules.get("below", 1) - low) or 1e-30,
+            int | None: random_state.choice([None, low + 7]),
+            float | None: random_state.choice([None, 1e-30, 0.5]),
+            str: random_state.choice(AWKWARD_TEXTS),
+            tuple[str, ...]: tuple(random_state.sample(AWKWARD_TEXTS, 2)),
+        }[field.type]
+        if "choices" in rules:
+            values[field.name] = random_state.choice(rules["choices"])
+    if config_class is TrainConfig:
+        values["dataset"] = random_state.choice(["tfds:mnist", "tfds:a/b:1.0.0"])
+        values["generator_steps"] = 1
+        values["discriminator_norm"] = random_state.choice(["spectral", "layer"])
+        values["gradient_penalty"] += 1e-3
+        values["loss"] = random_state.choice(["minimax", "non_saturating"])
+        for name, choices in (("augment", AUGMENT), ("measure", MEASURE)):
+            values[name] = tuple(random_state.sample(choices, 2))
+        values["best_by"] = (
+            random_state.choice(["none", values["measure"][0]])
+            if values["measure_every"]
+            else "none"
+        )
+    if issubclass(config_class, SearchConfig):
+        values["start_draws"] = values["restarts"] + random_state.randint(0, 9)
+        if values["latent_constraint"] == "stochastic":
+            values["solver"] = random_state.choice(["preconditioned", "adam"])
+    if config_class is EvaluateConfig:
+        values["methods"] = tuple(
+            random_state.sample(["best", "yeh", "telea", "own.module:method"], 2)
+        )
+        values["measure"] = tuple(random_state.sample(MEASURE, 2))
+        for name in ("masks", "compare"):
+            values[name] = tuple(random_state.sample(["left", "a b", "é/1", "#c"], 2))
+    if config_class is CompleteConfig:
+        values["count"] = CompleteConfig.count
+        values["shard"] = random_state.choice(["0/1", "2/3"])
+    return config_class(**values)
+
+
+@pytest.mark.parametrize("config_class", CONFIG_CLASSES)
+def test_json_and_flagfile_give_the_config_back(config_class, tmp_path):
+    random_state = random.Random(0)
+    for config in [config_class(), *(any_config(config_class, random_state) for _ in range(50))]:
+        assert from_json(config_class, to_json(config)) == config
+        (tmp_path / "config.flags").write_text(to_flags(config), encoding="utf-8")
+        assert parse(config_class, [f"--flagfile={tmp_path}/config.flags"]) == config
+
+
+def test_every_setting_is_a_line_of_the_flagfile():
+    names = [line.split("=")[0] for line in to_flags(TrainConfig()).splitlines()]
+    assert names == [f"--{field.name}" for field in dataclasses.fields(TrainConfig)]
+
+
+@pytest.mark.parametrize("run_dir", ["ends in a space ", "two\nlines", "two\rlines"])
+def test_flagfile_refuses_what_it_cannot_hold(run_dir):
+    with pytest.raises(ValueError, match="one flag a line"):
+        to_flags(TrainConfig(run_dir=run_dir))
+
+
+def test_lists_are_written_with_commas(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class ListConfig:
+        masks: tuple[str, ...] = setting(("center",), "masks")
+
+        def __post_init__(self):
+            validate(self)
+
+    assert parse(ListConfig, []).masks == ("center",)
+    assert parse(ListConfig, ["--masks=left,right"]).masks == ("left", "right")
+    assert parse(ListConfig, ["--masks="]).masks == ()
+    assert to_flags(ListConfig(("left", "right"))) == "--masks=left,right\n"
+    with pytest.raises(ValueError, match="--masks must be texts; received"):
+        ListConfig((1,))
+
+
+def test_json_of_an_older_version_gets_the_default():
+    older = json.loads(to_json(TrainConfig(width=48)))
+    del older["ema_decay"]
+    assert from_json(TrainConfig, json.dumps(older)) == TrainConfig(width=48)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"colour": 1}', ["TrainConfig", "'colour'"]),
+        ('{"width": "8"}', ["--width", "a whole number", "'8'"]),
+        ('{"width": true}', ["--width", "True"]),
+        ('{"width": 8.0}', ["--width", "8.0"]),
+        ('{"width": null}', ["--width", "None"]),
+        ('{"width": [8]}', ["--width", "[8]"]),
+        ('{"learning_rate": NaN}', ["--learning_rate", "nan"]),
+        ('{"learning_rate": 1e400}', ["--learning_rate", "inf"]),
+        ('{"learning_rate": 1' + "0" * 400 + "}", ["--learning_rate", "a finite number"]),
+        ('{"deterministic": 1}', ["--deterministic", "true or false"]),
+        ("[1]", ["object", "[1]"]),
+        ('{"width": ', ["JSON"]),
+        ("", ["JSON"]),
+    ],
+)
+def test_bad_json_is_refused_by_name(text, words):
+    with pytest.raises(ValueError) as refusal:
+        from_json(TrainConfig, text)
+    assert_one_sentence(refusal.value, words)
+
+
+def assert_one_sentence(error, words):
+    """Requirement; received; remedy."""
+    message = str(error)
+    assert "\n" not in message and message.count("; ") >= 2 and "received" in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("config_class", "argv", "words"),
+    [
+        (TrainConfig, ["--width=0"], ["--width", "at least 1", "received 0", "32"]),
+        (TrainConfig, ["--width=many"], ["--width", "'many'"]),
+        (TrainConfig, ["--width=3.5"], ["--width", "a whole number", "'3.5'"]),
+        (TrainConfig, ["--width="], ["--width", "''"]),
+        (TrainConfig, ["--width", "--steps=2"], ["--width", "'--steps=2'"]),
+        (TrainConfig, ["--batch_size=1"], ["--batch_size", "at least 2"]),
+        (TrainConfig, ["--learning_rate=0"], ["--learning_rate", "above 0"]),
+        (TrainConfig, ["--learning_rate=nan"], ["--learning_rate", "finite", "nan"]),
+        (TrainConfig, ["--learning_rate=inf"], ["--learning_rate", "finite", "inf"]),
+        (TrainConfig, ["--beta_1=1"], ["--beta_1", "below 1"]),
+        (TrainConfig, ["--ema_decay=-0.1"], ["--ema_decay", "at least 0"]),
+        (TrainConfig, ["--label_smoothing=0.5"], ["--label_smoothing", "below 0.5"]),
+        (TrainConfig, [f"--seed={2**31}"], ["--seed", str(2**31)]),
+        (TrainConfig, ["--image_size=48"], ["--image_size", "16, 28, 32, 64, 128", "48"]),
+        (TrainConfig, ["--loss=squares"], ["--loss", "minimax", "'squares'"]),
+        (TrainConfig, ["--r1=1"], ["--r1", "--discriminator_norm", "batch"]),
+        (
+            TrainConfig,
+            ["--gradient_penalty=1"],
+            ["--gradient_penalty", "--discriminator_norm", "batch"],
+        ),
+        (
+            TrainConfig,
+            ["--loss=wasserstein"],
+            ["--loss=wasserstein", "batch", "--gradient_penalty=10"],
+        ),
+        (
+            TrainConfig,
+            ["--loss=hinge", "--label_smoothing=0.1"],
+            ["--label_smoothing", "--loss=hinge"],
+        ),
+        (
+            TrainConfig,
+            ["--augment=color,flip"],
+            ["--augment", "'flip'", "color,translation,cutout"],
+        ),
+        (TrainConfig, ["--measure=fid"], ["--measure", "'fid'", "frechet_inception"]),
+        (TrainConfig, ["--best_by=diversity"], ["--best_by", "'diversity'", "--measure"]),
+        (
+            TrainConfig,
+            ["--best_by=kernel_random", "--measure_every=0"],
+            ["--best_by", "--measure_every"],
+        ),
+        (TrainConfig, ["--deterministic=maybe"], ["--deterministic", "'maybe'"]),
+        (TrainConfig, ["--nodeterministic=true"], ["--nodeterministic=true"]),
+        (TrainConfig, ["--dataset=faces"], ["--dataset", "folder:DIR", "'faces'"]),
+        (TrainConfig, ["--dataset=folder:"], ["--dataset", "'folder:'"]),
+        (TrainConfig, ["--data_dir=here"], ["--data_dir", "'here'", "digits"]),
+        (
+            TrainConfig,
+            ["--reuse_generated", "--generator_steps=2"],
+            ["--reuse_generated", "--generator_steps=2"],
+        ),
+        (TrainConfig, ["--stpes=5"], ["--stpes", "--steps"]),
+        (TrainConfig, ["--qqqqqq"], ["--qqqqqq", "--help"]),
+        (TrainConfig, ["--steps"], ["--steps"]),
+        (TrainConfig, ["--deterministic", "true"], ["'true'", "--name=value"]),
+        (TrainConfig, ["--flagfile=absent.flags"], ["--flagfile", "absent.flags"]),
+        (TrainConfig, ["--flagfile=."], ["--flagfile", "directory"]),
+        (TrainConfig, ["--flagfile="], ["--flagfile"]),
+        (TrainConfig, ["--flagfile"], ["--flagfile"]),
+        (StoryConfig, ["digits"], ["'digits'"]),
+        (CompleteConfig, ["--mask_scale=1"], ["--mask_scale", "above 0 and below 1"]),
+        (CompleteConfig, ["--mask_scale=half"], ["--mask_scale", "'half'"]),
+        (CompleteConfig, ["--prior_weight=-1"], ["--prior_weight", "at least 0"]),
+        (CompleteConfig, ["--count=3", "a.png"], ["--count", "'a.png'"]),
+        (CompleteConfig, ["--restarts=9", "--start_draws=4"], ["--start_draws", "--restarts", "9"]),
+        (CompleteConfig, ["--shard=2/2"], ["--shard", "'2/2'"]),
+        (CompleteConfig, ["--shard=0/0"], ["--shard", "'0/0'"]),
+        (CompleteConfig, ["--shard=-1/2"], ["--shard", "'-1/2'"]),
+    ],
+)
+def test_bad_command_line_is_refused_by_name(config_class, argv, words):
+    with pytest.raises(ValueError) as refusal:
+        parse(config_class, argv)
+    assert_one_sentence(refusal.value, words)
+
+
+def test_range_ends_are_accepted():
+    TrainConfig(label_smoothing=0, ema_decay=0, beta_1=0, seed=2**31 - 1, batch_size=2)
+    CompleteConfig(prior_weight=0, details=0, start_draws=3, restarts=3, shard="1/2")
+    CompleteConfig(restarts=99, start_draws=1, start="random")
+
+
+def test_whole_number_stands_for_a_float():
+    assert to_json(TrainConfig(learning_rate=1)) == to_json(TrainConfig(learning_rate=1.0))
+
+
+def test_config_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().width = 1
+
+
+def test_differing_names_the_fields():
+    assert differing(TrainConfig(), TrainConfig()) == []
+    assert differing(TrainConfig(), TrainConfig(width=8, seed=1)) == ["width", "seed"]
+
+
+def test_positional_arguments_are_the_images():
+    config = parse(
+        CompleteConfig, ["a.png", "--mask=left", "--invert_mask", "b", "--", "-c.png", "--steps=3"]
+    )
+    assert config == CompleteConfig(
+        images=("a.png", "b", "-c.png", "--steps=3"), mask="left", invert_mask=True
+    )
+    assert parse(CompleteConfig, ["--images=a", "c", "--images=b"]).images == ("a", "b", "c")
+
+
+def test_later_flags_override_earlier_ones(tmp_path):
+    (tmp_path / "inner.flags").write_text("--width=8\n--deterministic\n")
+    outer = tmp_path / "outer.flags"
+    outer.write_text(
+        f"# a comment\n// another\n\n--steps=5\n--flagfile={tmp_path}/inner.flags\n  --seed=3\n"
+    )
+    base = TrainConfig(steps=5, width=8, seed=3, deterministic=True)
+    assert parse(TrainConfig, [f"--flagfile={outer}"]) == base
+    assert parse(TrainConfig, ["--flagfile", str(outer), "--width", "9", "--nodeterministic"]) == (
+        dataclasses.replace(base, width=9, deterministic=False)
+    )
+    assert parse(TrainConfig, ["--width=9", "--flagfile", str(outer)]) == base
+    assert parse(TrainConfig, ["--steps=1", "-steps=2"]).steps == 2
+
+
+def test_flagfile_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / "picture.flags").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(ValueError) as refusal:
+        parse(TrainConfig, [f"--flagfile={tmp_path}/picture.flags"])
+    assert_one_sentence(refusal.value, ["--flagfile"])
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("configs/*.flags")), ids=lambda path: path.stem)
+def test_shipped_flagfile_parses(path):
+    config = parse(TrainConfig, [f"--flagfile={path}"])
+    assert config.run_dir == f"runs/{path.stem}"
+    assert path.read_text().startswith("# ")
+
+
+def test_help_tells_every_flag():
+    text = describe(TrainConfig, "Trains.\n")
+    assert text.startswith("Trains.\n")
+    for field in dataclasses.fields(TrainConfig):
+        assert (f"--[no]{field.name}\n" if field.type is bool else f"--{field.name}=") in text
+    assert "--batch_size=64\n" in text and "(at least 2)" in text and "(one of 1, 3)" in text
+    assert "  IMAGES ...\n" in describe(CompleteConfig, None)

@@ -1,0 +1,103 @@
+"""What is installed is `tf_inpaint` and nothing else, and nothing imports TensorFlow before it must."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import tf_inpaint
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "tf_inpaint"
+COMMANDS = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if 'if __name__ == "__main__":' in path.read_text()
+)
+
+
+def python(code, *arguments):
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_wheel_holds_the_package_and_nothing_else(tmp_path):
+    # A copy, for a build writes beside its sources.
+    source = tmp_path / "source"
+    ignored = {"build", *(path.name for path in ROOT.glob(".*"))}
+
+    def left_out(folder, names):
+        """What is not the package: `runs/` at the top is data, `tf_inpaint/runs/` is code."""
+        top = {*ignored, "runs"} if Path(folder) == ROOT else {"__pycache__"}
+        return [name for name in names if name in top or name.endswith(".egg-info")]
+
+    shutil.copytree(ROOT, source, ignore=left_out)
+    for folder in ("export", "tests", "configs"):
+        (source / folder).mkdir(exist_ok=True)
+        (source / folder / "__init__.py").touch()
+    build = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        tmp_path,
+        source,
+    ]
+    done = subprocess.run(build, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    metadata = f"tf_inpaint-{tf_inpaint.__version__}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"tf_inpaint", metadata}
+    assert {name for name in names if name.endswith(".py")} == {
+        path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py")
+    }
+    assert any(name.startswith(metadata) and name.endswith("LICENSE") for name in names)
+
+
+def test_import_does_not_import_tensorflow():
+    done = python(
+        "import sys, tf_inpaint, tf_inpaint.config; assert tf_inpaint.TrainConfig().width == 32; "
+        "sys.exit(' '.join({'tensorflow', 'keras', 'numpy', 'PIL', 'absl'} & set(sys.modules)) or 0)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_public_names_are_listed_and_exist():
+    for name, module in tf_inpaint._EXPORTS.items():
+        assert name in dir(tf_inpaint)
+        assert f"class {name}(" in source_of(module) or f"class {name}:" in source_of(module)
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = tf_inpaint.nonsense
+
+
+def source_of(module):
+    return Path(importlib.util.find_spec(module).origin).read_text()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_does_not_import_tensorflow(command):
+    done = python(
+        "import runpy, sys\n"
+        "sys.argv[1:] = ['--help']\n"
+        "try:\n"
+        f"    runpy.run_module('{command}', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as exit_:\n"
+        "    assert not exit_.code, exit_.code\n"
+        "else:\n"
+        "    sys.exit('no exit')\n"
+        "sys.exit('TensorFlow was imported' if 'tensorflow' in sys.modules else 0)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--flagfile=FILE" in done.stdout
+
+
+def test_continuous_integration_can_be_run():
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
