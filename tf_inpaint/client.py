@@ -11,7 +11,6 @@ started again, the job goes on where it stopped. Exit code 1: some images failed
 
 import dataclasses
 import io
-import json
 import logging
 import zlib
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from PIL import Image
 
 from tf_inpaint.config import ClientConfig
 from tf_inpaint.files import folders, images
+from tf_inpaint.files.journal import Journal
 from tf_inpaint.inpainting import masks
 from tf_inpaint.inputs.named_images import Input, files, named
 from tf_inpaint.serving.signature_client import Client, Completion, EncodedCompletion
@@ -59,8 +59,8 @@ def run(config: ClientConfig) -> int:
     settings = dataclasses.asdict(config) | {"command": "client"}
     folders.check(out_dir, settings, FREE, config.overwrite)
     known_of = masks_of(config)
-    journal = out_dir / "completions.jsonl"
-    done = {} if config.overwrite else {line["file"]: line for line in folders.recover(journal)}
+    journal = Journal(out_dir / "completions.jsonl")
+    done = {} if config.overwrite else {line["file"]: line for line in journal.recover()}
     items = named(files(config.images, leave_out=out_dir), done)
     if not items:
         raise ValueError(
@@ -85,9 +85,9 @@ def run(config: ClientConfig) -> int:
                 if answer.error:
                     failures[answer.input.file] = answer.error
                     continue
-                if not journal.exists() or (config.overwrite and not done):
+                if not journal.path.exists() or (config.overwrite and not done):
                     folders.begin(out_dir, settings)
-                    journal.write_text("")
+                    journal.remove()
                 done[answer.input.file] = write(answer, out_dir, journal, config)
         except ConnectionError as error:  # tried as often as was allowed: the rest would fail alike
             left = [
@@ -255,7 +255,7 @@ def png(picture: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def write(answer: Answer, out_dir: Path, journal: Path, config: ClientConfig) -> dict:
+def write(answer: Answer, out_dir: Path, journal: Journal, config: ClientConfig) -> dict:
     """One image's completion and then its line in the journal: what is in the journal is there."""
     item = answer.input
     line = {
@@ -267,8 +267,7 @@ def write(answer: Answer, out_dir: Path, journal: Path, config: ClientConfig) ->
     }
     with images.atomic(out_dir / line["completion"]) as path:
         path.write_bytes(answer.png)
-    with journal.open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    journal.append([line])
     return line
 
 

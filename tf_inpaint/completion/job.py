@@ -2,9 +2,7 @@
 
 import base64
 import dataclasses
-import itertools
 import json
-import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +12,9 @@ from PIL import Image
 
 from tf_inpaint.config import CompleteConfig, flags
 from tf_inpaint.files import folders, images, webpage
+from tf_inpaint.files.journal import Journal
 from tf_inpaint.inputs.masked_images import Example
-from tf_inpaint.metrics import pairwise
+from tf_inpaint.metrics import bands
 
 FREE = {"images", "count", "out_dir", "overwrite", "details", "shard"}
 """Settings that may change when a job is continued: none of them changes an image's completion."""
@@ -37,8 +36,6 @@ COLUMNS = {
 """Numbers of a line in index.html: title and decimals."""
 CELL = 256
 """Pixels of a side of its cells, where images are done in place."""
-BAND = 1 << 20
-"""Pixels whose scores are computed at a time."""
 
 
 class Job:
@@ -66,7 +63,7 @@ class Job:
         self.sheet = out_dir / f"sheet{part}.png"
         self.film = out_dir / f"search{part}.gif"
         self.page = out_dir / f"index{part}.html"
-        self.journal = out_dir / f".journal{part}.jsonl"
+        self.journal = Journal(out_dir / f".journal{part}.jsonl")
         self.done: dict[str, dict] = {}
         folders.check(out_dir, self.settings, FREE, config.overwrite)
         if not config.overwrite:
@@ -80,7 +77,7 @@ class Job:
                 self.done[line["file"]] = line | {"z": []}
             for file, z in pairs:
                 self.done[file]["z"].append(z)
-        for line in folders.recover(self.journal):
+        for line in self.journal.recover():
             z = [np.frombuffer(base64.b64decode(one), np.float32) for one in line["z"]]
             self.done[line["file"]] = line | {"z": z}
 
@@ -88,7 +85,8 @@ class Job:
         if (self.out_dir / "config.json").exists() and not self.config.overwrite:
             return
         if self.config.overwrite and not self.done:
-            for path in (self.lines, self.latents, self.sheet, self.film, self.page, self.journal):
+            self.journal.remove()
+            for path in (self.lines, self.latents, self.sheet, self.film, self.page):
                 path.unlink(missing_ok=True)
             shutil.rmtree(self.out_dir / "details", ignore_errors=True)
         folders.begin(self.out_dir, self.settings)
@@ -130,11 +128,10 @@ class Job:
             **(chains(example, found) if drawn(found) else {}),
             "seed": self.config.seed,
             "block_size": self.config.block_size,
-            **scores(completion, example.original, example.known),
+            **bands.pair_scores(completion, example.original, example.known, images.to_float),
         }
         z = [base64.b64encode(one.tobytes()).decode() for one in found.z]
-        with self.journal.open("a") as file:
-            file.write(json.dumps(line | {"z": z}) + "\n")
+        self.journal.append([line | {"z": z}])
         self.done[item.file] = line | {"z": list(found.z)}
 
     def finish(self, stems: list[str]) -> None:
@@ -151,7 +148,7 @@ class Job:
                 file.write(
                     json.dumps({name: value for name, value in line.items() if name != "z"}) + "\n"
                 )
-        self.journal.unlink(missing_ok=True)
+        self.journal.remove()
         in_place = any("squares" in line for line in self.done.values())
         shown = [*PICTURES]
         for name in (*(f"sample_{number}" for number in range(SAMPLES)), "uncertainty"):
@@ -276,56 +273,3 @@ def cell(picture: np.ndarray, side: int) -> np.ndarray:
         ((side - length) // 2, side - length - (side - length) // 2) for length in picture.shape[:2]
     ]
     return np.pad(picture, [*margins, (0, 0)], constant_values=255)
-
-
-def scores(
-    completion: np.ndarray, original: np.ndarray, known: np.ndarray
-) -> dict[str, float | None]:
-    """PSNR and SSIM of one completion, over the hole and the whole image; None if none.
-
-    Band by band, for in float64 the terms of a large image's SSIM would fill the memory.
-
-    Args:
-        completion: `[H, W, C]` in [-1, 1].
-        original: `[H, W, C]` uint8.
-        known: `[H, W, 1]`.
-    """
-    height, width = known.shape[:2]
-    window = 2 * pairwise.RADIUS + 1
-    count = max(1, min(height * width // BAND, height // window))
-    edges = np.linspace(0, height, count + 1).astype(int)
-    sums, weights = np.zeros(4), np.zeros(4)
-    for first, last in itertools.pairwise(edges):
-        # With the rows that the windows of its own reach.
-        start, end = max(first - pairwise.RADIUS, 0), min(last + pairwise.RADIUS, height)
-        whole = np.zeros((end - start, width, 1), np.float32)
-        whole[first - start : last - start] = 1
-        hole = whole * (1 - known[start:end])
-        inner = whole.copy()
-        inner[: max(pairwise.RADIUS - start, 0)] = inner[
-            max(height - pairwise.RADIUS - start, 0) :
-        ] = 0
-        inner[:, : pairwise.RADIUS] = inner[:, -pairwise.RADIUS :] = 0
-        pair = completion[start:end], images.to_float(original[start:end])
-        same = np.array_equal(*pair)  # as most of a large image is, and SSIM is dear
-        for place, part in enumerate((hole, whole, hole, inner)):
-            if not part.any():
-                continue
-            if place < 2:
-                value = 0 if same else 10 ** (-pairwise.psnr(*pair, part) / 10)
-            elif min(height, width) < window:
-                value = np.nan
-            else:
-                value = 1 if same else pairwise.ssim(*pair, part)
-            weight = part.sum(dtype=np.float64)
-            sums[place] += weight * value
-            weights[place] += weight
-    with np.errstate(divide="ignore", invalid="ignore"):
-        means = sums / weights
-        means[:2] = -10 * np.log10(means[:2])
-    # JSON has neither infinity, the PSNR of two equal images, nor NaN.
-    names = ("hole_psnr", "psnr", "hole_ssim", "ssim")
-    return {
-        name: float(mean) if math.isfinite(mean) else None
-        for name, mean in zip(names, means, strict=True)
-    }

@@ -1,0 +1,37 @@
+"""The journal of a job: what is appended comes back, and half a line does not."""
+
+from tf_inpaint.files.journal import Journal
+
+ROWS = [{"file": "a.png", "energy": 1.5}, {"file": "b\nü.png", "energy": None}]
+
+
+def test_rows_come_back_in_their_order(tmp_path):
+    """`recover` returns the rows of all calls of `append`."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    assert journal.recover() == []
+    journal.append(ROWS[:1])
+    journal.append(ROWS[1:])
+    assert journal.recover() == ROWS
+    assert journal.path.read_text() == (
+        '{"file": "a.png", "energy": 1.5}\n{"file": "b\\n\\u00fc.png", "energy": null}\n'
+    )
+
+
+def test_an_incomplete_last_line_is_cut_off(tmp_path):
+    """A row that was cut short is lost, and the next row starts on a line of its own."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append(ROWS)
+    complete = journal.path.read_text()
+    journal.path.write_text(complete[:-5])
+    assert journal.recover() == ROWS[:1]
+    journal.append(ROWS[1:])
+    assert journal.path.read_text() == complete
+
+
+def test_a_removed_journal_is_empty(tmp_path):
+    """`remove` deletes the file, and does nothing without one."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append(ROWS)
+    for _ in range(2):
+        journal.remove()
+        assert not journal.path.exists() and journal.recover() == []

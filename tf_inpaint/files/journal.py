@@ -1,0 +1,45 @@
+"""The journal of a job: one JSON object a line for everything that is done.
+
+A killed job reads its journal and goes on where it stopped.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tf_inpaint.files import images
+
+
+class Journal:
+    """A file with one JSON object a line.
+
+    Args:
+        path: path of the file. The first call of `append` creates the file.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def recover(self) -> list[dict]:
+        """Returns the objects of all complete lines, and cuts off a last line without its end.
+
+        The last line is incomplete if the job was killed while it wrote the line.
+        """
+        if not self.path.exists():
+            return []
+        text = self.path.read_text()
+        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        with images.atomic(self.path) as temporary:
+            temporary.write_text("".join(lines))
+        return [json.loads(line) for line in lines]
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Writes one line for each row, and all lines in one piece."""
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        with self.path.open("a") as file:
+            file.write(text)
+
+    def remove(self) -> None:
+        """Deletes the file if it exists."""
+        self.path.unlink(missing_ok=True)
