@@ -486,33 +486,6 @@ def test_framing_goes_with_mask_files():
 # --- memory
 
 
-@pytest.mark.parametrize("shape", [(40, 30), (11, 11), (37, 200), (100, 12)])
-@pytest.mark.parametrize("rows", [1, 12, 1000])
-def test_scores_by_bands_are_those_of_the_whole(monkeypatch, shape, rows):
-    monkeypatch.setattr(job, "BAND", rows * shape[1])
-    original, completion = noise(*shape, 3), images.to_float(noise(*shape, 3, 1))
-    known = np.ones((*shape, 1), np.float32)
-    known[shape[0] // 2 :, : shape[1] // 2] = 0
-    completion = np.where(known > 0, images.to_float(original), completion)
-    completion[0, 0] += 0.5
-    pair, hole = (completion, images.to_float(original)), 1 - known
-    expected = {
-        "hole_psnr": pairwise.psnr(*pair, hole),
-        "psnr": pairwise.psnr(*pair),
-        "hole_ssim": pairwise.ssim(*pair, hole),
-        "ssim": pairwise.ssim(*pair),
-    }
-    assert job.scores(completion, original, known) == pytest.approx(expected, rel=1e-9)
-
-
-def test_scores_of_an_image_smaller_than_the_window_have_no_ssim():
-    known = np.ones((9, 30, 1), np.float32)
-    known[3:] = 0
-    found = job.scores(np.zeros((9, 30, 1), np.float32), noise(9, 30), known)
-    assert found["hole_ssim"] is None and found["ssim"] is None
-    assert found["hole_psnr"] > 0 and found["psnr"] > 0
-
-
 def test_blocks_are_bounded_in_pixels_and_in_squares(monkeypatch, tmp_path):
     few, many = (
         example_of(tmp_path, photograph("broad", 1), known_of("broad"), framing=framing)
