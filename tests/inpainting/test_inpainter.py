@@ -499,7 +499,7 @@ def several(estimate="mean", encoded=False, **settings):
     fall = solvers.adam(
         0.1, constrain=solvers.clip, directions=curvature.directions(matrix), decay_steps=6
     )
-    sampling = posterior.Sampling(3, fall, matrix, search_steps=6)
+    sampling = posterior.Sampling(3, fall, matrix, cooling_steps=6)
     found = encoder() if encoded else None
     return new_inpainter.__wrapped__(
         sampling=sampling, estimate=estimate, encoder=found, blend="paste", **settings

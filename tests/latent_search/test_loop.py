@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from tf_inpaint.latent_search import loop, solvers
+from tf_inpaint.latent_search import loop, solvers, starting_points
 
 TARGET = np.array([0.5, -0.25, 0.75], np.float32)
 
@@ -90,8 +90,8 @@ STOPPING = loop.Stopping(0.01, 8)
 def test_converged_quadratic_stops_early_and_says_so():
     solver = solvers.adam(0.05)
     energy = lambda point: 1 + bowl(point)  # noqa: E731
-    loop = tf.function(lambda state: loop.search_loop(energy, solver, state, 500, STOPPING))
-    state = loop(loop.initial_state(solver, tf.constant(random_points(5))))
+    search = tf.function(lambda state: loop.search_loop(energy, solver, state, 500, STOPPING))
+    state = search(loop.initial_state(solver, tf.constant(random_points(5))))
     assert (state.steps.numpy() < 100).all() and len(set(state.steps.numpy())) > 1
     assert (loop.reasons(state, STOPPING).numpy() == loop.Reason.CONVERGED).all()
     np.testing.assert_allclose(state.best_energy, np.ones(5), atol=0.02)
@@ -242,7 +242,7 @@ def test_non_finite_gradient_is_rejected():
 
 def test_start_picks_the_lowest_in_order():
     candidates = random_points(5 * 7).reshape(5, 7, 3)
-    picked = loop.start(distance, tf.constant(candidates), 3).numpy()
+    picked = starting_points.lowest_candidates(distance, tf.constant(candidates), 3).numpy()
     for row, expected in zip(picked, candidates, strict=True):
         order = np.abs(expected - TARGET).sum(axis=1).argsort()[:3]
         np.testing.assert_array_equal(row, expected[order])
@@ -256,22 +256,28 @@ def test_start_never_picks_a_candidate_without_energy(bad):
     candidates = random_points(6 * 8, seed=1).reshape(6, 8, 3)
     candidates[:, 2:4, 0] = -np.abs(candidates[:, 2:4, 0])  # so that each row has two
     assert (candidates[..., 0] > 0).any(axis=1).all()
-    picked = loop.start(energy, tf.constant(candidates), 2).numpy()
+    picked = starting_points.lowest_candidates(energy, tf.constant(candidates), 2).numpy()
     assert (picked[..., 0] <= 0).all()
 
 
 def test_draw_depends_on_a_rows_own_seed_only():
     seeds = [[0, 5], [1, 2**32 - 1], [0, 6], [1, 5]]
-    together = loop.draw(tf.constant(seeds, tf.int64), 4, 3).numpy()
+    together = starting_points.random_candidates(tf.constant(seeds, tf.int64), 4, 3).numpy()
     for row, seed in zip(together, seeds, strict=True):
-        np.testing.assert_array_equal(loop.draw(tf.constant([seed], tf.int64), 4, 3)[0], row)
+        np.testing.assert_array_equal(
+            starting_points.random_candidates(tf.constant([seed], tf.int64), 4, 3)[0], row
+        )
         # More draws begin with the same ones: more restarts can only add to fewer.
-        np.testing.assert_array_equal(loop.draw(tf.constant([seed], tf.int64), 9, 3)[0, :4], row)
+        np.testing.assert_array_equal(
+            starting_points.random_candidates(tf.constant([seed], tf.int64), 9, 3)[0, :4], row
+        )
     assert len(np.unique(together)) == together.size
 
 
 def test_draw_is_uniform():
-    values = loop.draw(tf.constant([[3, 1], [3, 2]], tf.int64), 500, 4).numpy()
+    values = starting_points.random_candidates(
+        tf.constant([[3, 1], [3, 2]], tf.int64), 500, 4
+    ).numpy()
     assert values.min() >= -1 and values.max() < 1
     assert stats.kstest(values.ravel(), stats.uniform(-1, 2).cdf).pvalue > 0.01
     # Rows, draws and entries are unrelated.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_inpaint.latent_search import loop, posterior, samplers, solvers
+from tf_inpaint.latent_search import posterior, samplers, solvers, starting_points
 
 IMAGES, CHAINS, SIZE, SIDE = 6, 4, 3, 3
 RANDOM = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def misfit(z, given, generator=linear):
 
 
 def sampled(given=GIVEN, starts=STARTS, seeds=SEEDS, generator=linear, **settings):
-    settings = {"search_steps": 5, "adapt_steps": 5, "steps": 8, "temperature": 0.5} | settings
+    settings = {"cooling_steps": 5, "adapt_steps": 5, "steps": 8, "temperature": 0.5} | settings
 
     @tf.function
     def run(given, starts, seeds):
@@ -67,18 +67,20 @@ def test_mean_and_deviation_of_a_linear_generator(leapfrog_steps, temperature):
         temperature=temperature,
         adapt_steps=40,
         steps=60,
-        search_steps=10,
+        cooling_steps=10,
     )
     mean, deviation = exact(temperature)
     np.testing.assert_allclose(found.mean, mean, atol=0.1 * deviation.max())
     np.testing.assert_allclose(
-        found.deviation, np.broadcast_to(deviation, found.deviation.shape), rtol=0.07
+        found.standard_deviation,
+        np.broadcast_to(deviation, found.standard_deviation.shape),
+        rtol=0.07,
     )
     # The ends alone say the same, less surely.
     ends = linear(found.z.reshape(-1, SIZE)).numpy().reshape(IMAGES, 200, SIDE, SIDE, 1)
     np.testing.assert_allclose(ends.mean(1), mean, atol=0.35 * deviation.max())
-    np.testing.assert_allclose(posterior.deviation(ends) / deviation, 1, atol=0.25)
-    assert 0.4 < found.acceptance.mean() < 0.9
+    np.testing.assert_allclose(ends.std(1) / deviation, 1, atol=0.25)
+    assert 0.4 < found.acceptance_rate.mean() < 0.9
 
 
 def test_energy_is_that_of_the_samples():
@@ -115,15 +117,15 @@ def test_a_chain_that_is_lost_harms_no_other():
     starts = np.abs(STARTS)
     lost = starts.copy()
     lost[0, 1], lost[1] = [-0.999, 0.3, 0.3], np.nan
-    found = sampled(starts=lost, generator=torn, search_steps=3)
-    expected = sampled(starts=starts, generator=torn, search_steps=3)
-    for value in (found.mean, found.deviation):
+    found = sampled(starts=lost, generator=torn, cooling_steps=3)
+    expected = sampled(starts=starts, generator=torn, cooling_steps=3)
+    for value in (found.mean, found.standard_deviation):
         assert np.isfinite(value).all()
     for value, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(value[2:], other[2:])
         assert np.isfinite(value[2:]).all()
     np.testing.assert_array_equal(found.z[0, [0, 2, 3]], expected.z[0, [0, 2, 3]])
-    assert np.isinf(found.energy[1]).all() and (found.deviation[1] == 0).all()
+    assert np.isinf(found.energy[1]).all() and (found.standard_deviation[1] == 0).all()
 
 
 def test_a_chain_that_is_lost_counts_for_nothing():
@@ -131,8 +133,8 @@ def test_a_chain_that_is_lost_counts_for_nothing():
     lost[:, -1] = np.nan
     found, expected = sampled(starts=lost), sampled(starts=STARTS[:, :-1])
     np.testing.assert_allclose(found.mean, expected.mean, atol=1e-3)
-    np.testing.assert_allclose(found.deviation, expected.deviation, atol=1e-3)
-    assert (found.acceptance[:, -1] == 0).all() and np.isinf(found.energy[:, -1]).all()
+    np.testing.assert_allclose(found.standard_deviation, expected.standard_deviation, atol=1e-3)
+    assert (found.acceptance_rate[:, -1] == 0).all() and np.isinf(found.energy[:, -1]).all()
 
 
 def test_deviation_is_exact_where_it_is_small():
@@ -141,14 +143,16 @@ def test_deviation_is_exact_where_it_is_small():
     shifted = sampled(generator=lambda z: 1e-4 * linear(z) - 1, temperature=1e6)
     ends = samplers.to_normal(shifted.z.reshape(-1, SIZE)) @ MAP
     assert np.abs(found.mean + 1).max() < 1e-3
-    np.testing.assert_allclose(shifted.deviation.mean() / (1e-4 * np.std(ends)), 1, atol=0.3)
+    np.testing.assert_allclose(
+        shifted.standard_deviation.mean() / (1e-4 * np.std(ends)), 1, atol=0.3
+    )
 
 
 def test_temperature_follows_the_misfit():
     energy = np.array([[2.0, 5.0], [np.inf, 7.0], [np.nan, np.inf], [-3.0, 1.0]], np.float32)
     found = posterior.temperature_of(tf.constant(energy), share=0.1)
     np.testing.assert_allclose(found, [0.2, 0.7, 0.1, 1e-4], rtol=1e-5)
-    chosen = sampled(temperature=None, search_steps=20)
+    chosen = sampled(temperature=None, cooling_steps=20)
     assert (chosen.temperature > 0).all() and len(np.unique(chosen.temperature)) > 1
 
 
@@ -169,7 +173,7 @@ def test_starts_lie_around_a_z_the_farther_the_less_is_known():
     seeds = np.stack([np.zeros(len(z), np.int64), np.arange(len(z))], axis=1)
 
     def starts(share, z=z):
-        return posterior.spread(
+        return starting_points.around(
             tf.constant(z), tf.fill([len(z)], share), seeds, 3, 0.1, 0.6, doubt=0.02
         ).numpy()
 
@@ -194,15 +198,15 @@ def test_one_chain_in_eight_begins_at_the_lowest_drawn_point():
     energy_fn = functools.partial(misfit, given=GIVEN)
 
     def found(z, count, draws=20):
-        return posterior.starts(
+        return starting_points.chain_starts(
             z, energy_fn, SEEDS, tf.fill([IMAGES], 0.5), count, draws, SIZE
         ).numpy()
 
-    points = loop.draw(SEEDS, 20, SIZE).numpy()
+    points = starting_points.random_candidates(SEEDS, 20, SIZE).numpy()
     ranked = np.argsort([energy_fn(tf.constant(points[:, k])) for k in range(20)], axis=0)
     several = found(z, 16)
     np.testing.assert_array_equal(
-        several[:, :14], posterior.spread(z, tf.fill([IMAGES], 0.5), SEEDS, 14)
+        several[:, :14], starting_points.around(z, tf.fill([IMAGES], 0.5), SEEDS, 14)
     )
     for place in range(2):
         np.testing.assert_array_equal(
@@ -211,16 +215,15 @@ def test_one_chain_in_eight_begins_at_the_lowest_drawn_point():
     np.testing.assert_array_equal(found(None, 2), several[:, 14:])
     # No point is drawn: all begin around z. And more chains than draws have one each.
     np.testing.assert_array_equal(
-        found(z, 16, draws=0), posterior.spread(z, tf.fill([IMAGES], 0.5), SEEDS, 16)
+        found(z, 16, draws=0), starting_points.around(z, tf.fill([IMAGES], 0.5), SEEDS, 16)
     )
     assert found(None, 3, draws=1).shape == (IMAGES, 3, SIZE)
 
 
-def test_deviation_and_uncertainty_by_hand():
-    pictures = np.array([[[0.0, 1.0]], [[6.0, 1.0]]], np.float32).reshape(1, 2, 1, 1, 2)
-    np.testing.assert_allclose(posterior.deviation(pictures), [[[[3.0, 0.0]]]])
+def test_uncertainty_by_hand():
+    standard_deviation = np.array([3.0, 0.0], np.float32).reshape(1, 1, 1, 2)
     np.testing.assert_allclose(
-        posterior.uncertainty(posterior.deviation(pictures)), [[[[3 / np.sqrt(2)]]]], rtol=1e-6
+        posterior.uncertainty(standard_deviation), [[[[3 / np.sqrt(2)]]]], rtol=1e-6
     )
 
 
@@ -244,7 +247,7 @@ def test_it_can_be_exported_with_a_free_number_of_images(tmp_path):
             starts,
             seeds,
             share,
-            posterior.Sampling(CHAINS, SEARCH, CURVATURE, search_steps=5),
+            posterior.Sampling(CHAINS, SEARCH, CURVATURE, cooling_steps=5),
         )._asdict()
 
     module.serve = serve

@@ -6,7 +6,7 @@ import scipy.stats
 import tensorflow as tf
 
 from tf_inpaint.latent_search import samplers
-from tf_inpaint.latent_search.solvers import fold
+from tf_inpaint.latent_search.solvers import fold_in
 
 ROWS, SIZE = 6000, 3
 RANDOM = np.random.default_rng(0)
@@ -38,7 +38,7 @@ def chain(sampler, energy_fn, u, steps, first_row=0):
     point, energies = tf.constant(u, tf.float32), []
     state, seeds = sampler.init(point), seeds_of(len(u), first_row)
     for number in range(steps):
-        energy, point, state = step(energy_fn, point, state, fold(seeds, number))
+        energy, point, state = step(energy_fn, point, state, fold_in(seeds, number))
         energies.append(energy.numpy())
     return point.numpy(), state, np.array(energies)
 
@@ -193,7 +193,7 @@ def test_step_gives_the_energy_of_the_point_it_was_given():
     sampler = samplers.langevin(0.5)
     state, seeds = sampler.init(point), seeds_of(8)
     for number in range(6):
-        energy, following, state = sampler.step(misfit, point, state, fold(seeds, number))
+        energy, following, state = sampler.step(misfit, point, state, fold_in(seeds, number))
         np.testing.assert_allclose(energy, misfit(point), rtol=1e-5)
         if number == 0:
             np.testing.assert_array_equal(following, point)
@@ -230,7 +230,7 @@ def test_step_size_is_adapted_in_the_burn_in_and_then_fixed(name, step_size):
     log_step = state.log_step
     for number in range(60):
         _, u, state = step(
-            misfit, tf.convert_to_tensor(u), state, fold(seeds_of(200), 201 + number)
+            misfit, tf.convert_to_tensor(u), state, fold_in(seeds_of(200), 201 + number)
         )
         means.append(state.acceptance.numpy().mean())
     np.testing.assert_array_equal(state.log_step, log_step)

@@ -187,12 +187,16 @@ def test_uniform_never_reaches_1():
 
 def test_fold_gives_every_row_and_step_another_seed():
     seeds = seeds_of(30)
-    folded = np.concatenate([solvers.fold(seeds, step) for step in range(40)])
+    folded = np.concatenate([solvers.fold_in(seeds, step) for step in range(40)])
     assert folded.shape == (1200, 2) and folded.dtype == np.int64
     assert len(np.unique(folded, axis=0)) == 1200
-    np.testing.assert_array_equal(solvers.fold(seeds, tf.range(30))[7], solvers.fold(seeds, 7)[7])
+    np.testing.assert_array_equal(
+        solvers.fold_in(seeds, tf.range(30))[7], solvers.fold_in(seeds, 7)[7]
+    )
     # Step s of one row is no step of another: not the same numbers one later.
-    numbers = np.concatenate([solvers.uniform(solvers.fold(seeds, step), 5) for step in range(40)])
+    numbers = np.concatenate(
+        [solvers.uniform(solvers.fold_in(seeds, step), 5) for step in range(40)]
+    )
     assert len(np.unique(numbers)) > 0.999 * numbers.size
 
 

@@ -269,12 +269,14 @@ def resolved(inpainter: Inpainter) -> dict[str, Any]:
     if sampling:
         numbers = {
             "samples": sampling.samples,
-            "descent_steps": sampling.search_steps,
+            "descent_steps": sampling.cooling_steps,
             "adapt_steps": sampling.adapt_steps,
             "steps": sampling.steps,
             "leapfrog_steps": sampling.leapfrog_steps,
             "temperature": sampling.temperature,
-            "temperature_share": posterior.MISFIT_SHARE if sampling.temperature is None else None,
+            "temperature_share": posterior.TEMPERATURE_SHARE
+            if sampling.temperature is None
+            else None,
         }
     return {
         "steps": inpainter.steps,

@@ -84,7 +84,7 @@ def complete(
     if inpainter.estimate == "best":
         z, steps = lowest(inpainter, rows)
     else:
-        z, steps = drawn[:, 0], tf.fill([count], inpainter.sampling.steps_in_all)
+        z, steps = drawn[:, 0], tf.fill([count], inpainter.sampling.total_steps)
     (generated,) = (
         (mean,)
         if inpainter.estimate == "mean"
@@ -116,7 +116,7 @@ def lowest(inpainter: Inpainter, rows: Sequence[tf.Tensor]) -> tuple[tf.Tensor, 
     images, weights = (tf.repeat(rows[place], restarts, axis=0) for place in (0, 2))
 
     def search(point, seeds, images, weights):
-        return inpainter.search.found_from(point, seeds, (images, weights), inpainter.steps)[:3]
+        return inpainter.search.minimize(point, seeds, (images, weights), inpainter.steps)[:3]
 
     flat = tf.reshape(starts, [-1, starts.shape[-1]]), tf.reshape(row_seeds, [-1, 2])
     z, energies, steps = in_blocks(search, size, (*flat, images, weights))

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.inpainting import blending
-from tf_inpaint.latent_search import loop, objective, posterior, solvers
+from tf_inpaint.latent_search import loop, objective, posterior, solvers, starting_points
 from tf_inpaint.latent_search.energy import DISTANCES, PRIORS, Energy
 
 BLENDS = {"poisson": blending.poisson, "feather": blending.feather, "paste": blending.paste}
@@ -147,7 +147,7 @@ class Inpainter:
         self.energy = Energy(generator, discriminator, *terms)
         self.picture = tf.function(generator, autograph=False)
         lag = (
-            (self.energy.lagging, self.energy.tangent, prior_every)
+            (self.energy.with_linearized_prior, self.energy.linearize_prior, prior_every)
             if lagging
             else (self.energy, None, 1)
         )
@@ -164,17 +164,19 @@ class Inpainter:
 
     @tf.function(autograph=False)
     def start(self, images, known, weights, seeds):
-        candidates = loop.draw(seeds, self.start_draws, self.latent_size)
+        candidates = starting_points.random_candidates(seeds, self.start_draws, self.latent_size)
         if self.encoder:
             candidates = tf.concat([self.encoder(images, known)[:, None], candidates], axis=1)
         if candidates.shape[1] == self.restarts:
             return candidates
-        return loop.start(lambda z: self.energy(z, images, weights), candidates, self.restarts)
+        return starting_points.lowest_candidates(
+            lambda z: self.energy(z, images, weights), candidates, self.restarts
+        )
 
     @tf.function(autograph=False)
     def row_seeds(self, seeds):
         """A seed for each restart, `[B, restarts, 2]`."""
-        return tf.stack([solvers.fold(seeds, number) for number in range(self.restarts)], axis=1)
+        return tf.stack([solvers.fold_in(seeds, number) for number in range(self.restarts)], axis=1)
 
     @tf.function(autograph=False)
     def several(self, images, known, weights, seeds):
@@ -188,7 +190,7 @@ class Inpainter:
         def misfit(z, images=images, weights=weights):
             return self.energy.contextual(self.generator(z), images, weights)
 
-        starts = posterior.starts(
+        starts = starting_points.chain_starts(
             z, misfit, seeds, share, count, self.start_draws, self.latent_size
         )
         rows = [tf.repeat(each, count, axis=0) for each in (images, known, weights)]
@@ -198,8 +200,8 @@ class Inpainter:
         completions = tf.reshape(
             self.blend_rows(*rows[:2], pictures), [-1, count, *pictures.shape[1:]]
         )
-        uncertainty = tf.where(known > 0, 0.0, posterior.uncertainty(found.deviation))
-        return found.z, completions, found.mean, uncertainty, found.acceptance
+        uncertainty = tf.where(known > 0, 0.0, posterior.uncertainty(found.standard_deviation))
+        return found.z, completions, found.mean, uncertainty, found.acceptance_rate
 
     @tf.function(autograph=False)
     def finish(self, images, known, weights, generated):
@@ -282,7 +284,7 @@ class Inpainter:
             z, steps, reason = self.lowest(count, *given, tell, every)
         else:
             z = drawn[:, 0]
-            steps = np.full(len(images), self.sampling.steps_in_all, np.int32)
+            steps = np.full(len(images), self.sampling.total_steps, np.int32)
             reason = np.full(len(images), loop.Reason.DRAWN, np.int32)
         generated = mean if self.estimate == "mean" else self.picture(z).numpy()
         if tell and self.estimate != "best":
@@ -335,11 +337,11 @@ class Inpainter:
             batch = min(every, self.steps - taken) if tell else self.steps
             self.search.advance(conditions, tf.constant(batch))
             taken += batch
-            if taken < self.steps and self.search.over:
+            if taken < self.steps and self.search.all_converged:
                 break
         if tell:
             tell(self.steps)
-        return [part.numpy() for part in self.search.found()]
+        return [part.numpy() for part in self.search.result()]
 
     def padded(self, rows: np.ndarray) -> np.ndarray:
         """A block of the rows: filled up with the last one."""

@@ -59,19 +59,19 @@ class Energy:  # no NamedTuple: AutoGraph would leave it, and so a caller's netw
         if self.prior_weight == 0:
             return tf.zeros(tf.shape(generated)[:1])
         # A vector instruction and the scalar code for what is left over round differently: each row has its own.
-        return self.prior(tf.repeat(self.discriminator(generated), solvers.LANES, axis=1))
+        return self.prior(tf.repeat(self.discriminator(generated), solvers.VECTOR_WIDTH, axis=1))
 
-    def tangent(self, z: tf.Tensor) -> Any:
+    def linearize_prior(self, z: tf.Tensor) -> Any:
         """The prior as it looks from G(z): its value, its slope, and G(z), to which a slope in z would add G's bend."""
         generated = self.generator(z)
         penalty = lambda generated: self.prior_weight * self.perceptual(generated)  # noqa: E731
         return *solvers.value_and_gradient(penalty, generated), generated
 
-    def lagging(
-        self, z: tf.Tensor, tangent: Any, images: tf.Tensor, weights: tf.Tensor
+    def with_linearized_prior(
+        self, z: tf.Tensor, linearized_prior: Any, images: tf.Tensor, weights: tf.Tensor
     ) -> tf.Tensor:
         """The energy with the prior's tangent, of some z before, for the prior."""
-        value, slope, origin = tangent
+        value, slope, origin = linearized_prior
         generated = self.generator(z)
         prior = value + tf.reduce_sum(slope * (generated - origin), axis=[1, 2, 3])
         return self.contextual(generated, images, weights) + prior

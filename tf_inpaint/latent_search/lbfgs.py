@@ -7,8 +7,8 @@ import tensorflow as tf
 from tf_inpaint.latent_search.solvers import (
     Constraint,
     Solver,
-    free,
     row_products,
+    unconstrained,
     value_and_gradient,
 )
 
@@ -50,7 +50,7 @@ def root_mean_square(rows: tf.Tensor) -> tf.Tensor:
 def lbfgs(
     learning_rate: float = 0.1,
     metric: tf.Tensor | None = None,
-    constrain: Constraint = free,
+    constrain: Constraint = unconstrained,
     memory: int = 5,
 ) -> Solver:
     """L-BFGS over z: `z <- constrain(z - length * H gradient)`, H from the last `memory` moves and the metric M.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.latent_search.solvers import EnergyFn, Solver, fold, uniform
+from tf_inpaint.latent_search.solvers import Solver, fold_in
 
 
 class Reason(IntEnum):
@@ -127,7 +127,7 @@ def search_loop(
             due = tf.reduce_max(state.steps) % refresh_every == 0
             memory = tf.cond(due, lambda: refresh(state.point), lambda: state.memory)
             whole_fn = lambda z: energy_fn(z, memory)  # noqa: E731
-        seeds = fold(state.seeds, state.steps)
+        seeds = fold_in(state.seeds, state.steps)
         energy, point, solver_state = solver.step(whole_fn, state.point, state.solver, seeds)
         energetic = tf.math.is_finite(energy)
         lower = energetic if keep == "last" else energetic & (energy < state.best_energy)
@@ -164,34 +164,6 @@ def select(rows: tf.Tensor, new: Any, old: Any) -> Any:
         return tf.where(tf.reshape(rows, [-1] + [1] * (new.shape.rank - 1)), new, old)
 
     return tf.nest.map_structure(choose, new, old)
-
-
-def draw(seeds: tf.Tensor, draws: int, latent_size: int) -> tf.Tensor:
-    """Points of the prior, uniform in [-1, 1]: `[B, draws, latent_size]`, a row's from its own seed alone.
-
-    Args:
-        seeds: int32 or int64 `[B, 2]`.
-    """
-    numbers = uniform(seeds, draws * latent_size)
-    return tf.reshape(2.0 * numbers - 1.0, [tf.shape(seeds)[0], draws, latent_size])
-
-
-def start(energy_fn: EnergyFn, candidates: tf.Tensor, keep: int) -> tf.Tensor:
-    """The `keep` candidates of the lowest energy for each row, the lowest first.
-
-    Args:
-        energy_fn: points `[B, Z]` to energies `[B]`, row by row.
-        candidates: `[B, K, Z]`.
-        keep: at most K.
-
-    Returns:
-        `[B, keep, Z]`.
-    """
-    energies = tf.map_fn(energy_fn, tf.transpose(candidates, [1, 0, 2]))
-    # A NaN would rank anywhere.
-    ranked = tf.where(tf.math.is_finite(energies), energies, float("inf"))
-    best = tf.math.top_k(-tf.transpose(ranked), keep).indices
-    return tf.gather(candidates, best, batch_dims=1)
 
 
 class Search(tf.Module):
@@ -249,12 +221,12 @@ class Search(tf.Module):
         )
 
     @property
-    def over(self) -> bool:
+    def all_converged(self) -> bool:
         """Whether every row has converged."""
         return self.stopping is not None and not np.any(live(self.state, self.stopping))
 
     @tf.function(autograph=False)
-    def found(self) -> tuple[tf.Tensor, ...]:
+    def result(self) -> tuple[tf.Tensor, ...]:
         """`best_point`, `best_energy`, `steps` and `reasons` of the rows."""
         state = self.state
         return state.best_point, state.best_energy, state.steps, reasons(state, self.stopping)
@@ -266,10 +238,10 @@ class Search(tf.Module):
         settings = self.stopping, self.keep, self.refresh, self.refresh_every
         self.assign(search_loop(energy_fn, self.solver, self.state, steps, *settings))
 
-    def found_from(
+    def minimize(
         self, point: tf.Tensor, seeds: tf.Tensor, conditions, steps: int
     ) -> tuple[tf.Tensor, ...]:
-        """What `found` gives after `steps` steps from `point`, without touching a variable: for served models."""
+        """What `result` gives after `steps` steps from `point`, without touching a variable: for served models."""
         energy_fn = lambda z, *memory: self.energy_fn(z, *memory, *conditions)  # noqa: E731
         # The first step refreshes it.
         memory = tf.nest.map_structure(lambda variable: tf.zeros(variable.shape), self.rest[-1])

@@ -10,16 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.latent_search import loop, samplers
-from tf_inpaint.latent_search.solvers import EnergyFn, Solver, fold, normal, row_products
+from tf_inpaint.latent_search.solvers import EnergyFn, Solver, fold_in, row_products
 
-MISFIT_SHARE = 0.03
+TEMPERATURE_SHARE = 0.03
 """The default temperature as a share of an image's lowest energy; found by trial, see `temperature_of`."""
-FALL = 18
+COOLING_STEPS = 18
 """Steps down from a start before the chains begin."""
-
-DRAWN_SHARE = 1 / 8
-"""Of the chains, those that begin at drawn points although there is a z to begin around; found by trial. With none the
-uncertainty is narrower, by a tenth on MNIST, and says less of which images are wrong; with more the mean is worse."""
 
 
 class Sampling(NamedTuple):
@@ -27,11 +23,11 @@ class Sampling(NamedTuple):
 
     samples: int
     """K, chains an image."""
-    search: Solver
-    """What moves z downhill during the first `search_steps`, such as Adam along `curvature.directions`."""
+    cooling_solver: Solver
+    """What moves z downhill during the first `cooling_steps`, such as Adam along `curvature.directions`."""
     curvature: np.ndarray
     """`[Z, Z]`, `curvature.curvature` of the generator: the mass matrix of the chains."""
-    search_steps: int = FALL
+    cooling_steps: int = COOLING_STEPS
     adapt_steps: int = 2
     """Of the burn-in."""
     steps: int = 4
@@ -44,8 +40,8 @@ class Sampling(NamedTuple):
     """None: `temperature_of` the lowest energies that the search reached."""
 
     @property
-    def steps_in_all(self) -> int:
-        return self.search_steps + self.adapt_steps + self.steps
+    def total_steps(self) -> int:
+        return self.cooling_steps + self.adapt_steps + self.steps
 
 
 class Samples(NamedTuple):
@@ -57,25 +53,20 @@ class Samples(NamedTuple):
     """`[B, K]`, of these."""
     mean: tf.Tensor
     """`[B, H, W, C]`, the posterior mean picture: over all chains, and over the pictures each one went through."""
-    deviation: tf.Tensor
+    standard_deviation: tf.Tensor
     """`[B, H, W, C]`, the standard deviation over the same pictures, in units of the images: the uncertainty."""
     temperature: tf.Tensor
     """`[B]`."""
-    acceptance: tf.Tensor
+    acceptance_rate: tf.Tensor
     """`[B, K]`, the mean one after the burn-in: near 0, a chain stood still."""
 
 
-def deviation(pictures: tf.Tensor) -> tf.Tensor:
-    """The standard deviation over samples, channel by channel: `[B, K, H, W, C]` to `[B, H, W, C]`."""
-    return tf.math.reduce_std(pictures, axis=1)
-
-
-def uncertainty(deviation: tf.Tensor) -> tf.Tensor:
+def uncertainty(standard_deviation: tf.Tensor) -> tf.Tensor:
     """One number a pixel: the root mean square over channels, `[B, H, W, C]` to `[B, H, W, 1]`."""
-    return tf.sqrt(tf.reduce_mean(tf.square(deviation), axis=-1, keepdims=True))
+    return tf.sqrt(tf.reduce_mean(tf.square(standard_deviation), axis=-1, keepdims=True))
 
 
-def temperature_of(energy: tf.Tensor, share: float = MISFIT_SHARE) -> tf.Tensor:
+def temperature_of(energy: tf.Tensor, share: float = TEMPERATURE_SHARE) -> tf.Tensor:
     """The temperature for images of which the best fits have these energies: `share * min_k energy_k`, `[B]`.
 
     For n independent residuals with a Laplace density, the likeliest width is energy / n, and with an energy that
@@ -107,71 +98,7 @@ def scales(
     """
     slope = 2 / (np.pi * np.sqrt(3))
     precision = slope * known_share[:, None] * curvature / tf.square(temperature)[:, None]
-    return samplers.in_lanes(tf.math.rsqrt, 1.0 + precision)
-
-
-def spread(
-    z: tf.Tensor,
-    known_share: tf.Tensor,
-    seeds: tf.Tensor,
-    count: int,
-    least: float = 0.1,
-    most: float = 0.6,
-    doubt: float = 0.002,
-) -> tf.Tensor:
-    """Starts around one z, such as an encoder's, each farther away: `[B, K, Z]`.
-
-        u_k = sqrt(1 - a_k) u + sqrt(a_k) n_k     n_k ~ N(0, I)
-        a_k = s_k^2 / (1 + s_k^2)                 s_k^2 = w_k^2 + doubt (1 - known) / known
-
-    with w_k from `least` to `most`, which leaves the prior of u as it is. What an encoder says of an image of which
-    nothing is known rests on nothing: the starts are the prior's then.
-
-    Args:
-        z: `[B, Z]` in [-1, 1].
-        known_share: `[B]`, the share of the pixels that the encoder saw.
-        seeds: int `[B, 2]`, an image's own.
-        count: K.
-    """
-    u = samplers.to_normal(z)
-    starts = []
-    for number, width in enumerate(np.linspace(least, most, count)):
-        away = width**2 * known_share + doubt * (1.0 - known_share)
-        away = (away / (known_share + away))[:, None]
-        # The chains have the non-negative numbers.
-        noise = normal(fold(seeds, -1 - number), u.shape[1])
-        starts.append(
-            samplers.in_lanes(tf.sqrt, 1.0 - away) * u + samplers.in_lanes(tf.sqrt, away) * noise
-        )
-    return samplers.to_uniform(tf.stack(starts, axis=1))
-
-
-def starts(
-    z: tf.Tensor | None,
-    energy_fn: EnergyFn,
-    seeds: tf.Tensor,
-    known_share: tf.Tensor,
-    count: int,
-    draws: int,
-    latent_size: int,
-) -> tf.Tensor:
-    """Where K chains begin, `[B, K, Z]`: around z, and `DRAWN_SHARE` of them, or all, at the lowest of drawn points.
-
-    Args:
-        z: `[B, Z]`, such as an encoder's; None: there is none.
-        energy_fn: points `[B, Z]` to energies `[B]`.
-        seeds: int `[B, 2]`, an image's own.
-        known_share: see `spread`.
-        count: K.
-        draws: points drawn, of which the lowest are taken; with 0 all chains begin around z.
-        latent_size: Z.
-    """
-    drawn = count if z is None else min(draws, round(DRAWN_SHARE * count))
-    parts = [] if drawn == count else [spread(z, known_share, seeds, count - drawn)]
-    if drawn:
-        points = loop.draw(seeds, max(drawn, draws), latent_size)
-        parts.append(loop.start(energy_fn, points, drawn))
-    return tf.concat(parts, axis=1)
+    return samplers.padded_to_vectors(tf.math.rsqrt, 1.0 + precision)
 
 
 def sample(
@@ -204,7 +131,7 @@ def sample(
         _,
         search,
         curvature,
-        search_steps,
+        cooling_steps,
         adapt_steps,
         steps,
         picture_every,
@@ -220,10 +147,10 @@ def sample(
     rows = tf.shape(starts)[0] * chains
     by_image = lambda values: tf.reshape(values, tf.concat([[-1, chains], tf.shape(values)[1:]], 0))  # noqa: E731
     by_chain = lambda values: tf.repeat(values, chains, axis=0)  # noqa: E731
-    own = fold(by_chain(seeds), tf.math.floormod(tf.range(rows), chains))
+    own = fold_in(by_chain(seeds), tf.math.floormod(tf.range(rows), chains))
 
     fallen = loop.initial_state(search, tf.reshape(starts, [rows, latent_size]), own)
-    fallen = loop.search_loop(energy_fn, search, fallen, tf.constant(search_steps))
+    fallen = loop.search_loop(energy_fn, search, fallen, tf.constant(cooling_steps))
     if temperature is None:
         temperature = temperature_of(by_image(fallen.best_energy))
     temperature = tf.broadcast_to(temperature, tf.shape(starts)[:1])
@@ -235,7 +162,7 @@ def sample(
         temperature=by_chain(temperature),
         scales=by_chain(scales(np.maximum(values, 0.0), temperature, known_share)),
         adapt_steps=adapt_steps,
-        acceptance=0.57 if leapfrog_steps == 1 else 0.65,
+        target_acceptance_rate=0.57 if leapfrog_steps == 1 else 0.65,
     )
 
     def z_of(turned):
@@ -248,7 +175,7 @@ def sample(
 
     def move(number, point, state):
         # The numbers below belong to the search.
-        numbers = fold(own, search_steps + number)
+        numbers = fold_in(own, cooling_steps + number)
         return sampler.step(lambda turned: energy_fn(z_of(turned)), point, state, numbers)[1:]
 
     def burn_in(number, point, state):

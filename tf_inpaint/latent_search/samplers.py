@@ -15,7 +15,13 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tf_inpaint.latent_search.solvers import LANES, EnergyFn, Solver, normal, value_and_gradient
+from tf_inpaint.latent_search.solvers import (
+    VECTOR_WIDTH,
+    EnergyFn,
+    Solver,
+    normal,
+    value_and_gradient,
+)
 
 EDGE = 0.999
 """The largest |z| that a chain starts from: at 1, where a clipped search leaves many entries, u is infinite."""
@@ -39,7 +45,7 @@ class ChainState(NamedTuple):
     """`[B]`, the probability with which the last proposal was accepted."""
 
 
-def in_lanes(function: Callable[[tf.Tensor], tf.Tensor], values: tf.Tensor) -> tf.Tensor:
+def padded_to_vectors(function: Callable[[tf.Tensor], tf.Tensor], values: tf.Tensor) -> tf.Tensor:
     """`function` of every entry, with rows filled up to whole vector instructions.
 
     These and the scalar code for what is left over round differently, and which row is left over depends on the
@@ -47,19 +53,19 @@ def in_lanes(function: Callable[[tf.Tensor], tf.Tensor], values: tf.Tensor) -> t
     """
     values = tf.convert_to_tensor(values)
     size = values.shape[-1]
-    return function(tf.pad(values, [[0, 0]] * (values.shape.rank - 1) + [[0, -size % LANES]]))[
-        ..., :size
-    ]
+    return function(
+        tf.pad(values, [[0, 0]] * (values.shape.rank - 1) + [[0, -size % VECTOR_WIDTH]])
+    )[..., :size]
 
 
 def to_uniform(u: tf.Tensor) -> tf.Tensor:
     """`z = erf(u / sqrt 2)`: uniform in [-1, 1] where u is N(0, 1)."""
-    return in_lanes(tf.math.erf, math.sqrt(0.5) * u)
+    return padded_to_vectors(tf.math.erf, math.sqrt(0.5) * u)
 
 
 def to_normal(z: tf.Tensor) -> tf.Tensor:
     """The u of which z is `to_uniform`, for |z| up to `EDGE`; beyond it, that of the edge, 3.3."""
-    return math.sqrt(2.0) * in_lanes(tf.math.erfinv, tf.clip_by_value(z, -EDGE, EDGE))
+    return math.sqrt(2.0) * padded_to_vectors(tf.math.erfinv, tf.clip_by_value(z, -EDGE, EDGE))
 
 
 def of_uniform(sampler: Solver) -> Solver:
@@ -113,7 +119,7 @@ def hamiltonian(
     temperature: float | tf.Tensor = 1.0,
     scales: float | tf.Tensor = 1.0,
     adapt_steps: int = 0,
-    acceptance: float = 0.65,
+    target_acceptance_rate: float = 0.65,
     adjusted: bool = True,
 ) -> Solver:
     """Hamiltonian Monte Carlo over u, with the density above as its invariant one.
@@ -133,7 +139,7 @@ def hamiltonian(
         scales: `[Z]` or `[B, Z]`, lengths of a step along the coordinates, with a mass matrix of `scales^-2`. They
             must not depend on where the chain is.
         adapt_steps: of the burn-in; 0 keeps epsilon.
-        acceptance: the mean one to be reached; 0.65 serves long paths, 0.57 single steps.
+        target_acceptance_rate: the mean one to be reached; 0.65 serves long paths, 0.57 single steps.
         adjusted: False accepts every finite proposal. The density is then another one; for comparison.
 
     Source: Neal 2011, "MCMC using Hamiltonian dynamics", https://arxiv.org/abs/1206.1901; acceptances of Roberts &
@@ -157,7 +163,7 @@ def hamiltonian(
         noise = normal(seeds, u.shape[1] + 1)
         momentum, chance = noise[:, :-1], 0.5 + 0.5 * to_uniform(noise[:, -1:])[:, 0]
         first = tf.equal(state.count, 0.0)
-        lengths = scales * tf.where(first, 0.0, in_lanes(tf.exp, state.log_step[:, None]))
+        lengths = scales * tf.where(first, 0.0, padded_to_vectors(tf.exp, state.log_step[:, None]))
         slope = u + state.gradient / heat
         proposal, last_momentum, (energy, gradient) = leapfrog(
             force_fn, u, momentum, slope, lengths, leapfrog_steps
@@ -167,7 +173,9 @@ def hamiltonian(
         )
         fall = (state.energy - energy) / temperature + 0.5 * tf.reduce_sum(squares, axis=1)
         finite = tf.math.is_finite(energy) & tf.reduce_all(tf.math.is_finite(gradient), axis=1)
-        probability = tf.where(finite, in_lanes(tf.exp, tf.minimum(fall, 0.0)[:, None])[:, 0], 0.0)
+        probability = tf.where(
+            finite, padded_to_vectors(tf.exp, tf.minimum(fall, 0.0)[:, None])[:, 0], 0.0
+        )
         accepted = finite & (chance < probability) if adjusted else finite
         moved = lambda new, old: tf.where(accepted[:, None], new, old)  # noqa: E731
 
@@ -177,7 +185,7 @@ def hamiltonian(
             state.count + 1,
             tf.where(accepted, energy, state.energy),
             moved(gradient, state.gradient),
-            state.log_step + rate * (probability - acceptance),
+            state.log_step + rate * (probability - target_acceptance_rate),
             probability,
         )
         return tf.where(first, energy, state.energy), moved(proposal, u), following
@@ -190,7 +198,7 @@ def langevin(
     temperature: float | tf.Tensor = 1.0,
     scales: float | tf.Tensor = 1.0,
     adapt_steps: int = 0,
-    acceptance: float = 0.57,
+    target_acceptance_rate: float = 0.57,
     adjusted: bool = True,
 ) -> Solver:
     """The Metropolis-adjusted Langevin algorithm over u: `hamiltonian` with paths of one step.
@@ -202,4 +210,6 @@ def langevin(
     Source: Roberts & Tweedie 1996, "Exponential convergence of Langevin distributions and their discrete
     approximations"
     """
-    return hamiltonian(step_size, 1, temperature, scales, adapt_steps, acceptance, adjusted)
+    return hamiltonian(
+        step_size, 1, temperature, scales, adapt_steps, target_acceptance_rate, adjusted
+    )

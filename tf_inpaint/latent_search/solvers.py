@@ -15,7 +15,7 @@ EnergyFn = Callable[[tf.Tensor], tf.Tensor]
 """Points `[B, Z]` to energies `[B]`, row by row."""
 Constraint = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Points `[B, Z]` and seeds `[B, 2]` to points that the search may look at."""
-LANES = 16
+VECTOR_WIDTH = 16
 """Numbers in the widest vector instruction of a CPU."""
 
 
@@ -85,7 +85,7 @@ def random_bits(seeds: tf.Tensor, size: int) -> tf.Tensor:
     return mix(key[:, None] + counter)
 
 
-def fold(seeds: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+def fold_in(seeds: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
     """New seeds, int64 `[B, 2]`, out of each row's seed and its number: such as that of a step.
 
     Args:
@@ -116,13 +116,13 @@ def normal(seeds: tf.Tensor, size: int) -> tf.Tensor:
         size: numbers a row.
     """
     # A vector instruction and the scalar code for what is left over round differently: no row may be left over.
-    padded = -(-size // LANES) * LANES
+    padded = -(-size // VECTOR_WIDTH) * VECTOR_WIDTH
     mantissa = tf.bitwise.right_shift(random_bits(seeds, padded), tf.constant(64 - 23, tf.uint64))
     # In the middle of 2^23 equal parts: 0 and 1 have no quantile.
     return tf.math.ndtri(tf.cast(mantissa, tf.float32) * 2.0**-23 + 2.0**-24)[:, :size]
 
 
-def free(point: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
+def unconstrained(point: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
     """The point itself: no constraint."""
     return point
 
@@ -147,7 +147,7 @@ def redraw(point: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.abs(point) > 1.0, 2.0 * uniform(seeds, point.shape[1]) - 1.0, point)
 
 
-CONSTRAINTS: dict[str, Constraint] = {"clip": clip, "stochastic": redraw, "none": free}
+CONSTRAINTS: dict[str, Constraint] = {"clip": clip, "stochastic": redraw, "none": unconstrained}
 """What keeps z in the prior's support, by the name of the setting."""
 
 
@@ -156,7 +156,7 @@ def adam(
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-8,
-    constrain: Constraint = free,
+    constrain: Constraint = unconstrained,
     directions: tf.Tensor | None = None,
     decay_steps: int | None = None,
 ) -> Solver:

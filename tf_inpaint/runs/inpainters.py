@@ -77,7 +77,7 @@ def new_inpainter(
             solver = preconditioned(steps)
         if samples:
             sampling = posterior.Sampling(
-                samples, preconditioned(posterior.FALL), networks.curvature
+                samples, preconditioned(posterior.COOLING_STEPS), networks.curvature
             )
     draws = {"best": config.start_draws, "random": config.restarts, "encoder": config.restarts - 1}
     own_prior = "critic" if run.config.loss in ("hinge", "wasserstein") else "saturating"
