@@ -1,4 +1,4 @@
-"""images: every kind of file a person may hand in, the value range, and writing without halves."""
+"""Tests of `files.images`: supported kinds of files, value ranges, atomic writing, grids, films."""
 
 import struct
 import zlib
@@ -10,7 +10,7 @@ from PIL import Image
 from tf_inpaint.files import images
 
 LEVELS = np.arange(256, dtype=np.uint8).reshape(16, 16)
-COLOURS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+COLORS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
 
 def saved(path, array, **settings):
@@ -18,15 +18,15 @@ def saved(path, array, **settings):
     return path
 
 
-def png(path, width, height, bits, colour_type, rows=b""):
-    """A PNG file by hand: Pillow writes neither 16-bit colours nor false headers."""
+def png(path, width, height, bits, color_type, rows=b""):
+    """Writes a PNG file byte by byte, as Pillow writes neither 16-bit colors nor false headers."""
 
     def chunk(kind, body):
         return (
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
-    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
     data = chunk(b"IDAT", zlib.compress(rows)) if rows else b""
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + data + chunk(b"IEND", b""))
     return path
@@ -53,15 +53,15 @@ def test_read_gray_keeps_one_channel(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp"])
-def test_read_colours(tmp_path, suffix):
+def test_read_colors(tmp_path, suffix):
     settings = {"lossless": True} if suffix == "webp" else {}
-    picture = images.read(saved(tmp_path / f"a.{suffix}", COLOURS, **settings))
-    np.testing.assert_array_equal(picture, COLOURS)
+    picture = images.read(saved(tmp_path / f"a.{suffix}", COLORS, **settings))
+    np.testing.assert_array_equal(picture, COLORS)
 
 
 def test_read_open_file(tmp_path):
-    with open(saved(tmp_path / "a.png", COLOURS), "rb") as file:
-        np.testing.assert_array_equal(images.read(file), COLOURS)
+    with open(saved(tmp_path / "a.png", COLORS), "rb") as file:
+        np.testing.assert_array_equal(images.read(file), COLORS)
 
 
 def test_read_jpeg(tmp_path):
@@ -80,9 +80,9 @@ def test_read_scales_16_bit_grays(tmp_path, suffix, dtype):
     np.testing.assert_array_equal(picture, LEVELS[..., None])
 
 
-def test_read_scales_16_bit_colours(tmp_path):
-    rows = b"".join(b"\x00" + (row.astype(">u2") * 257).astype(">u2").tobytes() for row in COLOURS)
-    np.testing.assert_array_equal(images.read(png(tmp_path / "a.png", 7, 5, 16, 2, rows)), COLOURS)
+def test_read_scales_16_bit_colors(tmp_path):
+    rows = b"".join(b"\x00" + (row.astype(">u2") * 257).astype(">u2").tobytes() for row in COLORS)
+    np.testing.assert_array_equal(images.read(png(tmp_path / "a.png", 7, 5, 16, 2, rows)), COLORS)
 
 
 def test_read_scales_floats(tmp_path):
@@ -102,9 +102,8 @@ def test_read_lays_transparency_over_white(tmp_path):
     assert picture.tolist() == [[[10, 20, 30], [255, 255, 255], [153, 153, 153]]]
     grays = images.read(saved(tmp_path / "b.png", pixels[..., 2:]))
     assert grays.tolist() == [[[30], [255], [153]]]
-    saved(
-        tmp_path / "c.png", pixels[..., 0], transparency=0
-    )  # a colour key: level 0 is see-through
+    # A color key: level 0 is transparent.
+    saved(tmp_path / "c.png", pixels[..., 0], transparency=0)
     assert images.read(tmp_path / "c.png").tolist() == [[[10], [10], [255]]]
 
 
@@ -119,9 +118,8 @@ def test_read_one_bit_and_palette(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["tif", "jpg"])
 def test_read_cmyk(tmp_path, suffix):
-    inks = np.zeros(
-        (16, 16, 4), np.uint8
-    )  # nothing on the left, magenta and yellow on the right: red on paper
+    # No ink on the left. Magenta and yellow on the right: red on paper.
+    inks = np.zeros((16, 16, 4), np.uint8)
     inks[:, 8:, 1:3] = 255
     path = tmp_path / f"a.{suffix}"
     Image.frombytes("CMYK", (16, 16), inks.tobytes()).save(path)
@@ -132,11 +130,11 @@ def test_read_cmyk(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("orientation, turns", [(1, 0), (3, 2), (6, -1), (8, 1)])
-def test_read_honours_exif_orientation(tmp_path, orientation, turns):
+def test_read_applies_the_exif_orientation(tmp_path, orientation, turns):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = images.read(saved(tmp_path / "a.png", COLOURS, exif=exif))
-    np.testing.assert_array_equal(picture, np.rot90(COLOURS, turns))
+    picture = images.read(saved(tmp_path / "a.png", COLORS, exif=exif))
+    np.testing.assert_array_equal(picture, np.rot90(COLORS, turns))
 
 
 def test_read_takes_the_first_frame(tmp_path):
@@ -162,7 +160,7 @@ BAD_FILES = {
     "png": (lambda path: truncated(path, ".png"), "cannot be decoded"),
     "bmp": (lambda path: truncated(path, ".bmp"), "truncated"),
     "folder": (lambda path: path.mkdir(), "directory"),
-    # These hold a header and nothing else: decoding would say that they are truncated.
+    # These files contain only a header: decoding would report that they are truncated.
     "huge": (lambda path: png(path, 20_000, 20_000, 8, 2), "claims more than 100,000,000 pixels"),
     "large": (lambda path: png(path, 10_001, 10_000, 8, 2), "claims more than 100,000,000 pixels"),
 }
@@ -170,7 +168,7 @@ BAD_FILES = {
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_read_refuses_in_one_sentence(tmp_path, kind):
+def test_read_error_is_one_sentence(tmp_path, kind):
     path = tmp_path / "bad.file"
     make, reason = BAD_FILES[kind]
     make(path)
@@ -185,7 +183,7 @@ def test_read_missing_file(tmp_path):
         images.read(tmp_path / "gone.png")
 
 
-def test_fit_leaves_a_fitting_picture_alone():
+def test_fit_returns_a_fitting_picture_unchanged():
     noise = np.random.default_rng(0).integers(0, 256, (28, 28, 1), dtype=np.uint8)
     np.testing.assert_array_equal(images.fit(noise, 28, 1), noise)
     np.testing.assert_array_equal(images.fit(noise, 28, 1, crop=400), noise)
@@ -200,12 +198,13 @@ def test_fit_leaves_a_fitting_picture_alone():
         (10, 6, 9, (2, 8), (0, 6)),
     ],
 )
-def test_fit_crops_the_centre(height, width, crop, rows, columns):
+def test_fit_crops_the_center(height, width, crop, rows, columns):
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    kept = picture[slice(*rows), slice(*columns)]
-    fitted = images.fit(picture, len(kept), 3, crop)
-    np.testing.assert_array_equal(fitted, kept)
-    assert not np.shares_memory(fitted, picture)  # it would hold the whole picture in memory
+    expected = picture[slice(*rows), slice(*columns)]
+    fitted = images.fit(picture, len(expected), 3, crop)
+    np.testing.assert_array_equal(fitted, expected)
+    # A view would keep the whole picture in memory.
+    assert not np.shares_memory(fitted, picture)
 
 
 def test_fit_does_not_alias():
@@ -217,12 +216,10 @@ def test_fit_does_not_alias():
 
 def test_fit_converts_channels():
     primaries = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 9, 9]]], np.uint8)
-    assert images.fit(primaries, 2, 1)[..., 0].tolist() == [
-        [76, 150],
-        [29, 9],
-    ]  # 0.299, 0.587, 0.114
-    colours = images.fit(LEVELS[..., None], 16, 3)
-    np.testing.assert_array_equal(colours, np.repeat(LEVELS[..., None], 3, axis=-1))
+    # The weights are 0.299, 0.587 and 0.114.
+    assert images.fit(primaries, 2, 1)[..., 0].tolist() == [[76, 150], [29, 9]]
+    colors = images.fit(LEVELS[..., None], 16, 3)
+    np.testing.assert_array_equal(colors, np.repeat(LEVELS[..., None], 3, axis=-1))
 
 
 def test_list_files(tmp_path):
@@ -245,7 +242,7 @@ def test_list_files(tmp_path):
         images.list_files(tmp_path / "nowhere")
 
 
-def test_atomic_keeps_the_old_file_where_writing_fails(tmp_path):
+def test_atomic_keeps_the_old_file_if_writing_fails(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("old")
     with pytest.raises(KeyboardInterrupt), images.atomic(path) as temporary:
@@ -259,7 +256,7 @@ def test_atomic_keeps_the_old_file_where_writing_fails(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("picture", [LEVELS[..., None], COLOURS, COLOURS[:, ::-1]])
+@pytest.mark.parametrize("picture", [LEVELS[..., None], COLORS, COLORS[:, ::-1]])
 def test_write_then_read(tmp_path, picture):
     images.write(tmp_path / "a.png", picture)
     np.testing.assert_array_equal(images.read(tmp_path / "a.png"), picture)
@@ -284,10 +281,10 @@ def test_grid():
 
 def test_grid_without_gaps_is_the_reshaped_array():
     pictures = np.arange(24, dtype=np.uint8).reshape(4, 2, 3, 1)
-    by_hand = np.block(
+    expected = np.block(
         [[pictures[0, ..., 0], pictures[1, ..., 0]], [pictures[2, ..., 0], pictures[3, ..., 0]]]
     )
-    np.testing.assert_array_equal(images.grid(pictures, columns=2, gap=0)[..., 0], by_hand)
+    np.testing.assert_array_equal(images.grid(pictures, columns=2, gap=0)[..., 0], expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -306,7 +303,7 @@ def test_animate(tmp_path, channels):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_animate_webp_is_lossless(tmp_path, channels):
     frames = np.random.default_rng(0).integers(0, 256, (3, 8, 9, channels), dtype=np.uint8)
-    images.animate(tmp_path / "a.webp", frames, seconds_per_frame=0.125, rest=0)
+    images.animate(tmp_path / "a.webp", frames, seconds_per_frame=0.125, last_frame_seconds=0)
     with Image.open(tmp_path / "a.webp") as film:
         assert film.format == "WEBP" and film.n_frames == 3 and film.info["loop"] == 0
         for index, frame in enumerate(frames):
@@ -319,14 +316,13 @@ def test_animate_webp_is_lossless(tmp_path, channels):
     assert [path.name for path in tmp_path.iterdir()] == ["a.webp"]
 
 
-def test_words_are_black_on_white_in_the_middle():
-    picture = images.words("step 3", 24, 90, 3)
+def test_render_text_is_black_on_white_in_the_middle():
+    picture = images.render_text("step 3", 24, 90, 3)
     assert picture.shape == (24, 90, 3) and picture.dtype == np.uint8
     rows, columns, _ = np.nonzero(picture < 128)
-    assert (
-        abs(columns.min() - (89 - columns.max())) <= 3 and abs(rows.min() - (23 - rows.max())) <= 5
-    )
-    assert (images.words("step 4", 24, 90, 3) != picture).any()
+    assert abs(columns.min() - (89 - columns.max())) <= 3
+    assert abs(rows.min() - (23 - rows.max())) <= 5
+    assert (images.render_text("step 4", 24, 90, 3) != picture).any()
 
 
 def test_animate_without_frames(tmp_path):
@@ -335,24 +331,22 @@ def test_animate_without_frames(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_grid_writes_captions_above_their_columns():
+def test_grid_draws_captions_above_their_columns():
     pictures = np.zeros((2, 30, 60, 3), np.uint8)
-    plain, sheet = (
-        images.grid(pictures, columns=2),
-        images.grid(pictures, columns=2, captions=["", "known"]),
-    )
+    plain = images.grid(pictures, columns=2)
+    sheet = images.grid(pictures, columns=2, captions=["", "known"])
     header = len(sheet) - len(plain)
     np.testing.assert_array_equal(sheet[header:], plain)
     assert (sheet[:header, :62] == 255).all() and (sheet[:header, 62:] < 128).any()
 
 
 def test_enlarge_repeats_pixels():
-    picture = COLOURS[None, :4, :4]
-    large = images.enlarge(picture, least=10)
+    picture = COLORS[None, :4, :4]
+    large = images.enlarge(picture, min_height=10)
     assert large.shape == (1, 12, 12, 3)
     np.testing.assert_array_equal(large[:, 1::3, 2::3], picture)
     np.testing.assert_array_equal(large[:, ::3, ::3], picture)
-    np.testing.assert_array_equal(images.enlarge(picture, least=4), picture)
+    np.testing.assert_array_equal(images.enlarge(picture, min_height=4), picture)
 
 
 def test_resize_is_fit_without_rounding():

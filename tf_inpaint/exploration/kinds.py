@@ -110,11 +110,11 @@ def arithmetic(config: ExploreConfig, run: Run) -> Found:
         [np.concatenate([concept, concept.mean(0, keepdims=True)]) for concept in (a, b, c)]
     )
     cells = tiles(generate(run, rows))
-    signs = np.stack([images.words(text, *cells.shape[1:]) for text in ("a", "- b", "+ c")])
+    signs = np.stack([images.render_text(text, *cells.shape[1:]) for text in ("a", "- b", "+ c")])
     cells = np.insert(cells, [0, MEMBERS + 1, 2 * (MEMBERS + 1)], signs, axis=0)
     left = images.grid(cells, MEMBERS + 2, captions=["", *[""] * MEMBERS, "mean"])
     right = images.grid(tiles(generate(run, z)), 3, captions=["", "a - b + c", ""])
-    equals = images.words("=", len(left), TILE // 2, left.shape[2])
+    equals = images.render_text("=", len(left), TILE // 2, left.shape[2])
     sheet = np.concatenate([left, equals, right], axis=1)
     return Found([sheet], {"a": a, "b": b, "c": c, "z": z}, {"images": told})
 
@@ -212,7 +212,7 @@ def film(config: ExploreConfig) -> Found:
     frames = []
     for step in steps:
         frame = images.enlarge(images.read(there[step])[None], SCREEN)[0]
-        text = images.words(f"step {step:,}", STRIP + 6, *frame.shape[1:])
+        text = images.render_text(f"step {step:,}", STRIP + 6, *frame.shape[1:])
         frames.append(np.concatenate([frame, text]))
     return Found(frames, {}, {"steps": steps})
 
@@ -247,7 +247,7 @@ def tiles(pictures: np.ndarray) -> np.ndarray:
 def below(pictures: np.ndarray, texts: Sequence[str]) -> np.ndarray:
     """Pictures `[N, H, W, C]` with a line of text below each."""
     size = (STRIP, *pictures.shape[2:])
-    return np.concatenate([pictures, [images.words(text, *size) for text in texts]], axis=1)
+    return np.concatenate([pictures, [images.render_text(text, *size) for text in texts]], axis=1)
 
 
 def find(config: ExploreConfig, run: Run, items: Sequence[Input]):
@@ -278,7 +278,7 @@ def given(run: Run, paths: Sequence[str]) -> list[Input]:
     """Image files, cropped as the run's data were."""
 
     def cropped(item):
-        return item._replace(read=lambda: images.centre(item.read(), run.config.crop))
+        return item._replace(read=lambda: images.center_crop(item.read(), run.config.crop))
 
     folders = [path for path in paths if Path(path).is_dir()]
     if folders:

@@ -1,7 +1,7 @@
-"""Pictures as NumPy arrays: value range, reading, writing, grids and animation. NumPy and Pillow only.
+"""Functions for pictures as NumPy arrays: value ranges, reading, writing, grids and animations.
 
-On disk and in a data set a picture is uint8 [H, W, C]; the networks see float32 in [-1, 1], the range of
-the generator's tanh. C is 1 (gray) or 3 (RGB).
+On disk and in a data set a picture is uint8 [H, W, C]. The networks see float32 in [-1, 1], the
+range of the generator's tanh. C is 1 (gray) or 3 (RGB). This module needs only NumPy and Pillow.
 """
 
 import contextlib
@@ -15,25 +15,29 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
+"""Maximum number of pixels in a picture that `read` accepts."""
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-# Named, because Pillow would also try EPS, which starts Ghostscript on a file nobody vouches for.
+"""Suffixes of the files that `list_files` returns, in lower case."""
+# Without this list, Pillow would also try EPS, and would run Ghostscript on an untrusted file.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 
 
 def to_float(pictures: np.ndarray) -> np.ndarray:
-    """Levels 0..255 as the networks' range: `x / 127.5 - 1`.
+    """Converts levels 0..255 to the range of the networks: `x / 127.5 - 1`.
 
     Args:
         pictures: uint8, any shape.
 
     Returns:
-        float32 of the same shape in [-1, 1]; `to_uint8` gives the same levels back.
+        float32 of the same shape in [-1, 1]. `to_uint8` restores the levels exactly.
     """
     return pictures.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def to_uint8(pictures: np.ndarray) -> np.ndarray:
-    """The networks' range as levels 0..255: rounded, clipped; NaN becomes 0 (black).
+    """Converts the range of the networks to levels 0..255.
+
+    Rounds and clips. NaN becomes 0 (black).
 
     Args:
         pictures: float, any shape, nominally in [-1, 1].
@@ -46,21 +50,23 @@ def to_uint8(pictures: np.ndarray) -> np.ndarray:
 
 
 def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndarray:
-    """The picture in a file, as a viewer shows it.
+    """Reads the picture in a file, as an image viewer shows it.
 
-    The first frame of an animation; turned as its EXIF orientation says; transparency over white; 16 bits a
-    channel scaled to 8; CMYK and palettes as RGB. Floats (in TIFF) must lie in [0, 1].
+    Takes the first frame of an animation. Applies the EXIF orientation. Lays transparent pixels
+    over white. Scales 16 bits per channel to 8. Converts CMYK and palettes to RGB. Floats (in TIFF)
+    must lie in [0, 1].
 
     Args:
-        file: path of, or open, JPEG, PNG, BMP, GIF, TIFF or WebP file of at most `MAX_PIXELS` pixels.
-        name: what errors call it; its path if not given.
+        file: path of a JPEG, PNG, BMP, GIF, TIFF or WebP file with at most `MAX_PIXELS` pixels, or
+            such a file opened in binary mode.
+        name: name of the file in error messages. Default: the path.
 
     Returns:
-        uint8 [H, W, 1] for grays, [H, W, 3] for colours.
+        uint8 [H, W, 1] for a gray picture, [H, W, 3] for a color picture.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is empty, truncated, too large or no picture.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is empty, truncated, too large or not a picture.
     """
     name = name or str(file)
     try:
@@ -74,14 +80,11 @@ def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndar
         ) from None
     except UnidentifiedImageError:
         reason = f"is empty or none of {', '.join(FORMATS)}"
-    except (
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ):  # Pillow has a limit of its own
+    # Pillow raises the same error at its own limit.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         reason = f"claims more than {MAX_PIXELS:,} pixels"
-    except (
-        Exception
-    ) as error:  # a damaged file makes Pillow raise nearly anything: struct.error, KeyError, ...
+    # A damaged file makes Pillow raise nearly any exception: struct.error, KeyError, ...
+    except Exception as error:
         reason = f"cannot be decoded ({' '.join(str(error).split()) or type(error).__name__})"
     else:
         return pixels if pixels.ndim == 3 else pixels[..., None]
@@ -91,11 +94,12 @@ def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndar
 def _gray_or_rgb(picture: Image.Image) -> Image.Image:
     mode = picture.mode
     if mode.startswith("I") or mode == "F":
-        # Pillow's own conversion clips at 255 instead of scaling.
-        levels, top = np.asarray(picture, np.float64), 1 if mode == "F" else 65535
-        if not (levels.min() >= 0 and levels.max() <= top):
-            raise ValueError(f"its {mode} values lie outside 0 to {top}")
-        return Image.fromarray(np.rint(levels * (255 / top)).astype(np.uint8))
+        # Pillow's conversion would clip at 255 instead of scaling.
+        values = np.asarray(picture, np.float64)
+        maximum = 1 if mode == "F" else 65535
+        if not (values.min() >= 0 and values.max() <= maximum):
+            raise ValueError(f"its {mode} values lie outside 0 to {maximum}")
+        return Image.fromarray(np.rint(values * (255 / maximum)).astype(np.uint8))
     target = "L" if mode in ("1", "L", "LA", "La") else "RGB"
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
@@ -104,34 +108,43 @@ def _gray_or_rgb(picture: Image.Image) -> Image.Image:
 
 
 def fit(picture: np.ndarray, image_size: int, channels: int, crop: int = 0) -> np.ndarray:
-    """The picture as a run wants it: centre-cropped to a square, resized, gray or RGB.
+    """Fits a picture to the networks of a run: center square, size, and gray or RGB.
 
-    Resized by Pillow's bicubic filter, whose support grows with the reduction (so it does not alias) and
-    which rings less around strokes than Lanczos. Gray is the luma of ITU-R 601. A picture that already has
-    the wanted shape comes back unchanged.
+    Resizes with Pillow's bicubic filter. The support of this filter grows with the reduction, so
+    the result has no aliasing, and it rings less around strokes than Lanczos. Gray is the luma of
+    ITU-R 601. A picture that already has the requested shape is returned unchanged.
 
     Args:
         picture: uint8 [H, W, 1 or 3].
         image_size: side of the result in pixels.
         channels: 1 or 3.
-        crop: side of the centre square that is kept; 0, or more than the shorter side: the shorter side.
+        crop: side of the center square in pixels. 0, or a larger value than the shorter side: the
+            shorter side.
 
     Returns:
         uint8 [image_size, image_size, channels].
     """
-    square = centre(picture, crop)
+    square = center_crop(picture, crop)
     if square.shape == (image_size, image_size, channels):
-        return (
-            square if square.size == picture.size else square.copy()
-        )  # a view keeps the whole in memory
+        # A view would keep the whole picture in memory.
+        return square if square.size == picture.size else square.copy()
     resized = _image(square).resize((image_size, image_size), Image.Resampling.BICUBIC)
     return np.asarray(resized.convert("L" if channels == 1 else "RGB")).reshape(
         image_size, image_size, channels
     )
 
 
-def centre(picture: np.ndarray, crop: int = 0) -> np.ndarray:
-    """The middle square of an array [H, W, C]; its side is `crop`, at most and if 0 the shorter side."""
+def center_crop(picture: np.ndarray, crop: int = 0) -> np.ndarray:
+    """Returns the center square of a picture, as a view.
+
+    Args:
+        picture: [H, W, C].
+        crop: side of the square in pixels. 0, or a larger value than the shorter side: the shorter
+            side.
+
+    Returns:
+        [side, side, C].
+    """
     height, width = picture.shape[:2]
     side = min(crop or height, height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -139,45 +152,56 @@ def centre(picture: np.ndarray, crop: int = 0) -> np.ndarray:
 
 
 def resize(field: np.ndarray, size: int) -> np.ndarray:
-    """A float32 [H, W, 1] field as `fit` resizes a picture, without rounding: [size, size, 1]."""
+    """Resizes a field of floats with the filter of `fit`, without rounding.
+
+    Args:
+        field: float [H, W, 1].
+        size: side of the result in pixels.
+
+    Returns:
+        float32 [size, size, 1].
+    """
     picture = Image.fromarray(field[..., 0].astype(np.float32))
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))[..., None]
 
 
 def list_files(folder: str | os.PathLike) -> list[str]:
-    """The image files in a folder and the folders in it, by extension (`EXTENSIONS`, in either case).
+    """Lists the image files in a folder and its subfolders.
 
-    Hidden files and folders are left out, and so are folders behind symbolic links (they can run in circles).
+    An image file has one of the `EXTENSIONS`, in lower or upper case. Skips hidden files and
+    folders. Skips folders behind symbolic links, because links can form a circle.
 
     Returns:
-        paths relative to `folder`, with `/`, sorted: the same list on every machine.
+        sorted paths relative to `folder`, with `/`: the same list on every machine.
 
     Raises:
-        FileNotFoundError, NotADirectoryError, PermissionError: the folder, or one in it, cannot be listed.
+        FileNotFoundError, NotADirectoryError, PermissionError: the folder, or a folder in it,
+            cannot be listed.
     """
     if not os.path.isdir(folder):
         kind = NotADirectoryError if os.path.exists(folder) else FileNotFoundError
         raise kind(f"A folder of images is required; {folder} is not a folder; check the path.")
 
-    def refuse(error: OSError) -> None:
-        raise error  # os.walk would leave the folder out without a word
+    def fail(error: OSError) -> None:
+        raise error  # Without this function, os.walk would silently skip the folder.
 
-    found = []
-    for parent, folders, names in os.walk(os.fspath(folder), onerror=refuse):
+    paths = []
+    for parent, folders, names in os.walk(os.fspath(folder), onerror=fail):
         folders[:] = [name for name in folders if not name.startswith(".")]
         prefix = os.path.relpath(parent, folder).replace(os.sep, "/") + "/"
         prefix = "" if prefix == "./" else prefix
-        found += [
+        paths += [
             prefix + name for name in names if name.lower().endswith(EXTENSIONS) and name[0] != "."
         ]
-    return sorted(found)
+    return sorted(paths)
 
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary path beside `path`, with its suffix, renamed to it on success and removed on failure.
+    """Gives a temporary path in the folder of `path`, with the same suffix.
 
-    Whoever reads `path` sees the old file or the new one, never half of one.
+    On success, the temporary file is renamed to `path`. On failure, it is removed. A reader of
+    `path` sees the old file or the new file, but never an incomplete file.
     """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
@@ -193,7 +217,7 @@ def write(path: str | os.PathLike, picture: np.ndarray) -> None:
     """Writes one picture as PNG.
 
     Args:
-        path: where to; replaced if it exists.
+        path: path of the PNG file. An existing file is replaced.
         picture: [H, W, 1 or 3], uint8, or float in [-1, 1].
     """
     with atomic(path) as temporary:
@@ -204,64 +228,81 @@ def animate(
     path: str | os.PathLike,
     frames: Sequence[np.ndarray],
     seconds_per_frame: float,
-    rest: float = 2.0,
+    last_frame_seconds: float = 2.0,
 ) -> None:
-    """Writes an animation that loops for ever and rests on its last frame.
+    """Writes an animation that repeats forever and shows its last frame longer than the others.
 
     Args:
-        path: where to; replaced if it exists. `.webp`: lossless WebP, with all colours; any other suffix: GIF.
-        frames: at least one, each [H, W, 1 or 3], uint8, or float in [-1, 1].
-        seconds_per_frame: GIF counts in hundredths.
-        rest: seconds that the last frame stays, if more than the others.
+        path: path of the file. An existing file is replaced. The suffix `.webp` gives lossless WebP
+            with all colors, any other suffix gives GIF.
+        frames: at least one frame, each [H, W, 1 or 3], uint8, or float in [-1, 1].
+        seconds_per_frame: duration of a frame. GIF rounds it to hundredths of a second.
+        last_frame_seconds: duration of the last frame, if longer than `seconds_per_frame`.
 
     Raises:
-        ValueError: there are no frames.
+        ValueError: `frames` is empty.
     """
     if len(frames) == 0:
         raise ValueError("An animation needs at least one frame; received none; record some.")
-    durations = [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [
-        round(1000 * max(rest, seconds_per_frame))
-    ]
+    milliseconds = [round(1000 * seconds_per_frame)] * len(frames)
+    milliseconds[-1] = round(1000 * max(last_frame_seconds, seconds_per_frame))
     first, *others = map(_image, frames)
     settings: dict = {"format": "GIF"}
     if Path(path).suffix.lower() == ".webp":
         settings = {"format": "WEBP", "lossless": True, "method": 2}
     with atomic(path) as temporary:
         first.save(
-            temporary, save_all=True, append_images=others, duration=durations, loop=0, **settings
+            temporary,
+            save_all=True,
+            append_images=others,
+            duration=milliseconds,
+            loop=0,
+            **settings,
         )
 
 
-def words(text: str, height: int, width: int, channels: int) -> np.ndarray:
-    """A text as a picture, black on white, in the middle: uint8 [height, width, channels]."""
+def render_text(text: str, height: int, width: int, channels: int) -> np.ndarray:
+    """Draws a text in the middle of a picture, black on white: uint8 [height, width, channels]."""
     picture = Image.new("L", (width, height), 255)
-    place = (width // 2, height // 2)
-    ImageDraw.Draw(picture).text(place, text, fill=0, anchor="mm", font_size=13, align="center")
+    middle = (width // 2, height // 2)
+    ImageDraw.Draw(picture).text(middle, text, fill=0, anchor="mm", font_size=13, align="center")
     return np.repeat(np.asarray(picture)[..., None], channels, axis=2)
 
 
-def enlarge(pictures: np.ndarray, least: int = 96) -> np.ndarray:
-    """Pictures [N, H, W, C], each pixel repeated, at least `least` pixels high: for looking at."""
-    times = max(1, -(-least // pictures.shape[1]))
-    return pictures.repeat(times, axis=1).repeat(times, axis=2)
+def enlarge(pictures: np.ndarray, min_height: int = 96) -> np.ndarray:
+    """Enlarges pictures by a whole factor, by repeating pixels, so that small pictures can be seen.
+
+    Args:
+        pictures: [N, H, W, C].
+        min_height: minimum height of the results in pixels. The factor is the smallest possible
+            one.
+
+    Returns:
+        [N, factor * H, factor * W, C].
+    """
+    factor = max(1, -(-min_height // pictures.shape[1]))
+    return pictures.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 def grid(
     pictures: np.ndarray, columns: int, gap: int = 2, captions: Sequence[str] = ()
 ) -> np.ndarray:
-    """Pictures side by side, row by row, with white gaps; the cells that remain are white.
+    """Puts pictures side by side, row by row, with white gaps. Cells without a picture are white.
 
     Args:
         pictures: [N, H, W, C], uint8, or float in [-1, 1].
-        columns: pictures in a row.
-        gap: pixels between neighbours.
-        captions: written above the columns, black on white, in as many lines as they have.
+        columns: number of pictures in a row.
+        gap: number of pixels between two pictures.
+        captions: texts to draw above the columns, black on white. A caption may have several lines.
 
     Returns:
-        uint8 [rows * H + (rows - 1) * gap, columns * W + (columns - 1) * gap, C], and above it the captions.
+        uint8 [rows * H + (rows - 1) * gap, columns * W + (columns - 1) * gap, C], with a strip for
+        the captions above, if there are any.
     """
     number, height, width, channels = pictures.shape
     rows = -(-number // columns)
+
+    # Place the pictures.
     cells = np.full((rows * columns, height + gap, width + gap, channels), 255, np.uint8)
     cells[:number, :height, :width] = _levels(pictures)
     cells = cells.reshape(rows, columns, height + gap, width + gap, channels).swapaxes(1, 2)
@@ -269,12 +310,14 @@ def grid(
     sheet = sheet[: sheet.shape[0] - gap, : sheet.shape[1] - gap]
     if not captions:
         return sheet
+
+    # Draw the captions.
     lines = 1 + max(caption.count("\n") for caption in captions)
     header = Image.new("L", (sheet.shape[1], 18 * lines), 255)
     for column, caption in enumerate(captions):
-        place = (column * (width + gap) + width // 2, 9 * lines)
+        middle = (column * (width + gap) + width // 2, 9 * lines)
         ImageDraw.Draw(header).text(
-            place, caption, fill=0, anchor="mm", font_size=13, align="center"
+            middle, caption, fill=0, anchor="mm", font_size=13, align="center"
         )
     return np.concatenate([np.repeat(np.asarray(header)[..., None], channels, axis=2), sheet])
 
@@ -286,6 +329,5 @@ def _levels(pictures: np.ndarray) -> np.ndarray:
 
 def _image(picture: np.ndarray) -> Image.Image:
     levels = _levels(picture)
-    return Image.fromarray(
-        levels[..., 0] if levels.shape[-1] == 1 else levels
-    )  # Pillow has no [H, W, 1]
+    # Pillow does not accept [H, W, 1].
+    return Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels)

@@ -164,7 +164,7 @@ class Masks:
         if self.dealt and self.mask not in masks.NAMES:
             from tf_inpaint.inpainting import large_images
 
-            known = large_images.reduced(images.centre(known), self.size)
+            known = large_images.reduced(images.center_crop(known), self.size)
         if known.shape[:2] not in (size, picture.shape[:2]):
             raise ValueError(
                 f"A mask must have its image's size or the network's, {self.size} x {self.size}; {item.key} "

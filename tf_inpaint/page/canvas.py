@@ -106,7 +106,7 @@ def dimmed(picture: np.ndarray, inside: np.ndarray) -> np.ndarray:
 def square(height: int, width: int, crop: int = 0) -> np.ndarray:
     """The middle square of a picture, which the network is shown, as bool `[height, width]`; `crop` as in `images`."""
     inside = np.zeros((height, width, 1), bool)
-    images.centre(inside, crop)[:] = True
+    images.center_crop(inside, crop)[:] = True
     return inside[..., 0]
 
 
@@ -142,7 +142,7 @@ def ready(name: str, height: int, width: int, seed: tuple[int, ...], crop: int =
     # A large picture's hole is made at the size at which it is shown: what is finer could not be painted.
     coarse = np.minimum((height, width), size(height, width))
     hidden = np.zeros((*coarse, 1), bool)
-    middle = images.centre(hidden, round(crop * coarse[0] / height))
+    middle = images.center_crop(hidden, round(crop * coarse[0] / height))
     if name:
         middle[:] = masks.make(name, *middle.shape[:2], seed) == 0
     return placed(enlarged(np.where(hidden, np.uint8((*COLOUR, 255)), np.uint8(0))), (0, 0, 0, 0))
