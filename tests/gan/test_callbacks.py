@@ -1,15 +1,12 @@
-"""Rows of metrics.csv and what is made of them: measurements, warnings, the best step, events, curves."""
+"""Rows of metrics.csv and what is made of them: measurements, warnings, the best step, events."""
 
 import csv
 import logging
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
-from tf_inpaint.files import curves
 from tf_inpaint.gan import callbacks
 from tf_inpaint.gan.model import LOGS
 
@@ -174,33 +171,3 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
 def test_generate_is_whole_in_batches():
     z = np.arange(7.0, dtype=np.float32)[:, None]
     np.testing.assert_array_equal(callbacks.generate(Model(), z, batch_size=3)[:, 0, 0], z)
-
-
-# --- curves
-
-
-def test_curves_show_what_was_measured(tmp_path):
-    rows = [
-        dict.fromkeys(callbacks.COLUMNS, 0.5 + step / 100)
-        | {"step": step, "far": float("nan") if step % 20 else step}
-        for step in range(10, 60, 10)
-    ]
-    assert curves.training_curves(rows, tmp_path / "curves.png")
-    with Image.open(tmp_path / "curves.png") as picture:
-        # Losses, accuracies, diversity and what was measured: two rows of panels.
-        assert picture.size == (1000, 520)
-        assert np.ptp(np.asarray(picture.convert("L"))) > 200
-    assert curves.points(rows, "far") == {20: 20.0, 40: 40.0}
-
-
-def test_no_curves_without_rows_or_matplotlib(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
-    caplog.set_level(logging.INFO, "tf_inpaint")
-    assert not curves.training_curves([], tmp_path / "curves.png")
-    monkeypatch.setattr(curves.importlib.util, "find_spec", lambda name: None)
-    assert not caplog.records
-    assert not curves.training_curves([SimpleNamespace()], tmp_path / "curves.png")
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
-        f"{tmp_path}/curves.png is left out"
-    ]
-    assert not list(tmp_path.iterdir())

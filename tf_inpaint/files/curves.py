@@ -1,4 +1,4 @@
-"""Curves as pictures, by matplotlib where it is installed."""
+"""The training curves as a picture, drawn by matplotlib where it is installed."""
 
 import importlib.util
 import logging
@@ -13,51 +13,51 @@ PANELS = {
     "share that D tells apart": ("real_accuracy", "fake_accuracy"),
     "diversity of the samples": ("diversity",),
 }
+"""Columns that share a panel, by the title of the panel. Any other column has a panel of its own."""
+HIDDEN = ("step", "loss_scale", "discriminator_loss_scale", "images_per_second")
+"""Columns without a curve."""
 
 log = logging.getLogger("tf_inpaint")
 
 
 def training_curves(rows: Sequence[Mapping[str, float]], path: Path) -> bool:
-    """Writes the columns of `metrics.csv` over steps, those that belong together in one panel.
+    """Draws the columns of `metrics.csv` over the training steps, and writes the picture.
 
     Args:
-        rows: of the file.
-        path: of the PNG; replaced if it exists.
+        rows: rows of the file.
+        path: path of the PNG file. An existing file is replaced.
 
     Returns:
-        whether it was written: not without matplotlib, nor without rows.
+        True if the picture was written. False without matplotlib, or without rows.
     """
     if not rows:
         return False
     if importlib.util.find_spec("matplotlib") is None:
-        log.info("%s is left out: it needs matplotlib, which pip installs.", path)
+        log.info("%s is not written: matplotlib is missing; install it with pip.", path)
         return False
     from matplotlib.figure import Figure
 
-    taken = {
-        "step",
-        "loss_scale",
-        "discriminator_loss_scale",
-        "images_per_second",
-        *sum(PANELS.values(), ()),
-    }
-    panels = PANELS | {name: (name,) for name in rows[0] if name not in taken}
-    drawn = []
-    for title, names in panels.items():
-        curves = {name: points(rows, name) for name in names}
-        curves = {
-            name: curve
-            for name, curve in curves.items()
-            if curve and (name != "penalty" or any(curve.values()))
-        }
-        drawn += [(title, curves)] if curves else []
-    figure = Figure(figsize=(10, 2.6 * math.ceil(len(drawn) / 2)), layout="constrained")
-    for index, (title, curves) in enumerate(drawn):
-        axes = figure.add_subplot(math.ceil(len(drawn) / 2), 2, index + 1)
+    # Collect the panels that have values.
+    in_panels = {name for names in PANELS.values() for name in names}
+    others = [name for name in rows[0] if name not in in_panels and name not in HIDDEN]
+    panels = {}
+    for title, names in (PANELS | {name: (name,) for name in others}).items():
+        curves = {name: finite_values(rows, name) for name in names}
+        # A penalty of 0 in all rows means that training has no penalty.
+        if not any(curves.get("penalty", {}).values()):
+            curves.pop("penalty", None)
+        curves = {name: curve for name, curve in curves.items() if curve}
+        if curves:
+            panels[title] = curves
+
+    # Draw the panels in two columns.
+    panel_rows = math.ceil(len(panels) / 2)
+    figure = Figure(figsize=(10, 2.6 * panel_rows), layout="constrained")
+    for number, (title, curves) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(panel_rows, 2, number)
         for name, curve in curves.items():
-            axes.plot(
-                curve.keys(), curve.values(), marker="." if len(curve) < 30 else None, label=name
-            )
+            marker = "." if len(curve) < 30 else None
+            axes.plot(curve.keys(), curve.values(), marker=marker, label=name)
         axes.set(title=title.replace("_", " "), xlabel="step")
         axes.grid(alpha=0.3)
         if len(curves) > 1:
@@ -67,6 +67,6 @@ def training_curves(rows: Sequence[Mapping[str, float]], path: Path) -> bool:
     return True
 
 
-def points(rows, name) -> dict[int, float]:
-    """Step to value, where there is one."""
+def finite_values(rows: Sequence[Mapping[str, float]], name: str) -> dict[float, float]:
+    """Returns the finite values of a column, by step."""
     return {row["step"]: row[name] for row in rows if math.isfinite(row.get(name, math.nan))}
