@@ -8,11 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_inpaint.baselines import classical, learned
+from tf_inpaint.baselines import classical
+from tf_inpaint.baselines.conditional_gaussian import conditional_gaussian
+from tf_inpaint.baselines.nearest_image import nearest_image
 from tf_inpaint.config import EvaluateConfig, SearchConfig
 from tf_inpaint.config.evaluate_config import BASELINES, LEARNT, OURS, PUBLISHED
 from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.runs.inpainters import Networks, new_inpainter
+
+LEARNED: dict[str, Callable[[np.ndarray], classical.Method]] = {
+    "nearest_image": nearest_image,
+    "conditional_gaussian": conditional_gaussian,
+}
+"""Functions of training images that give a method, by the name of the method."""
 
 
 class Answer(NamedTuple):
@@ -55,7 +63,7 @@ def new_method(
         cost = inpainter.steps * settings.restarts if settings.estimate == "best" else 200
         return Method(functools.partial(search, inpainter), cost)
     if method in LEARNT:
-        return Method(plain(learned.STATISTICAL[method](training())), 5)
+        return Method(plain(LEARNED[method](training())), 5)
     return Method(plain(classical.METHODS[method] if method in BASELINES else load(method)), 5)
 
 
