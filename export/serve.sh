@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Serves this folder: by tensorflow_model_server where it is installed, else by Docker (compose.yaml).
-# Arguments go to the server, or to `docker compose up`.
+# Serves this folder: with tensorflow_model_server if it is installed, otherwise with Docker
+# (compose.yaml). Arguments are passed to the server, or to `docker compose up`.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# The kernels in which a row's last bits do not depend on its neighbours; by default on CPUs with AVX-512 only.
+# With these kernels the last bits of a row do not depend on the other rows of the batch. By default
+# only CPUs with AVX-512 use them.
 export TF_ENABLE_ONEDNN_OPTS=${TF_ENABLE_ONEDNN_OPTS:-1}
 
 if command -v tensorflow_model_server >/dev/null; then
-  # models.config names the folder as the container sees it. Text format and then sed read some signs of the path.
+  # models.config names the folder as the container sees it. The protobuf text format and sed give
+  # some characters of the path a special meaning, so they are escaped.
   path=$(printf '%s' "$here" | sed -e 's/["\\]/\\&/g' -e 's/[#&\\]/\\&/g')
   models=$(mktemp)
   trap 'rm -f "$models"' EXIT

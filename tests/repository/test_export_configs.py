@@ -1,3 +1,5 @@
+"""The files of `export/`: the configs, the container, the script, and the README's requests."""
+
 import base64
 import io
 import json
@@ -23,7 +25,6 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from tf_inpaint.config import ExportConfig
 
 EXPORT = Path(__file__).parents[2] / "export"
-# Of the server's flag list (tensorflow_serving/model_servers/main.cc), which knows many more.
 FLAGS = {
     "port",
     "rest_api_port",
@@ -36,8 +37,7 @@ FLAGS = {
     "batching_parameters_file",
     "monitoring_config_file",
 }
-# As in tensorflow_serving/servables/tensorflow/session_bundle_config.proto and config/monitoring_config.proto, which
-# tensorflow-serving-api lacks: message -> field -> (number, type, repeated).
+"""Flags of the server that the files use. Source: tensorflow_serving/model_servers/main.cc."""
 DEFINITIONS = {
     "BatchingParameters": {
         "max_batch_size": (1, "google.protobuf.Int64Value", False),
@@ -51,10 +51,15 @@ DEFINITIONS = {
     "PrometheusConfig": {"enable": (1, "bool", False), "path": (2, "string", False)},
     "MonitoringConfig": {"prometheus_config": (1, "tensorflow.serving.PrometheusConfig", False)},
 }
+"""Messages that tensorflow-serving-api lacks: message -> field -> (number, type, repeated).
+
+Source: tensorflow_serving/servables/tensorflow/session_bundle_config.proto and
+config/monitoring_config.proto.
+"""
 
 
-def definitions():
-    """{name: message class} of DEFINITIONS."""
+def message_classes():
+    """Builds the messages of DEFINITIONS: {name: message class}."""
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="serving.proto",
@@ -63,11 +68,11 @@ def definitions():
         dependency=[wrappers_pb2.DESCRIPTOR.name],
     )
     for message, members in DEFINITIONS.items():
-        described = file.message_type.add(name=message)
+        descriptor = file.message_type.add(name=message)
         for name, (number, kind, repeated) in members.items():
             label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
             scalar = "." not in kind
-            described.field.add(
+            descriptor.field.add(
                 name=name,
                 number=number,
                 label=label,
@@ -86,7 +91,7 @@ def definitions():
 
 
 MESSAGES = {"models": ModelServerConfig} | {
-    name: definitions()[message]
+    name: message_classes()[message]
     for name, message in {
         "batching": "BatchingParameters",
         "monitoring": "MonitoringConfig",
@@ -95,17 +100,19 @@ MESSAGES = {"models": ModelServerConfig} | {
 
 
 def config(name, change=lambda text: text):
+    """Parses `NAME.config`, after a change to its text."""
     return text_format.Parse(change((EXPORT / f"{name}.config").read_text()), MESSAGES[name]())
 
 
 @pytest.fixture(scope="module")
 def service():
+    """The only service of compose.yaml."""
     (service,) = yaml.safe_load((EXPORT / "compose.yaml").read_text())["services"].values()
     return service
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_every_misspelt_field_fails(name):
+def test_every_misspelled_field_fails(name):
     text = re.sub(r"#.*", "", (EXPORT / f"{name}.config").read_text())
     fields = set(re.findall(r"([a-z_]+) *[:{]", text))
     assert len(fields) >= 3
@@ -128,7 +135,7 @@ def test_models_have_versions_and_labels_that_can_be_served():
 
 
 def test_batches_are_not_filled_up_with_copies():
-    """Each copy would be searched."""
+    """The model would search for every copy."""
     batching = config("batching")
     assert not batching.allowed_batch_sizes and batching.max_batch_size.value % 8 == 0
 
@@ -163,14 +170,12 @@ def test_compose_is_for_this_machine_only_and_limited(service):
 def test_the_largest_images_fit_into_the_containers_memory(service):
     readme = (EXPORT / "README.md").read_text().split("## Memory")[1]
     batching, pixels = config("batching"), ExportConfig().max_pixels
-    at_once, a_pixel = (
-        batching.num_batch_threads.value,
-        int(re.search(r"about (\d+) bytes", readme)[1]),
-    )
-    needed = at_once * pixels * (a_pixel + 3 * batching.max_batch_size.value)
+    threads = batching.num_batch_threads.value
+    bytes_per_pixel = int(re.search(r"about (\d+) bytes", readme)[1])
+    needed = threads * pixels * (bytes_per_pixel + 3 * batching.max_batch_size.value)
     limit = service["deploy"]["resources"]["limits"]["memory"]
     assert (
-        f"{at_once} x {pixels * a_pixel / 1e9:.1f} GB" in readme
+        f"{threads} x {pixels * bytes_per_pixel / 1e9:.1f} GB" in readme
         and f"{limit.removesuffix('g')} GB" in readme
     )
     assert needed + 1e9 < int(limit.removesuffix("g")) * 2**30
@@ -189,18 +194,18 @@ def test_the_largest_images_fit_into_the_containers_memory(service):
     ],
 )
 def test_the_health_check_sees_every_model_of_the_config(service, tmp_path, states, healthy):
-    """The others are taken out of models.config, as the README says; none: the server does not listen."""
+    """Models without a state are removed from models.config; None: the server does not listen."""
 
-    def kept(text):
+    def remove_models(text):
         for name in {"faces", "digits"} - set(states or ()):
             text = re.sub(rf'  config {{\n    name: "{name}".*?\n  }}\n', "", text, flags=re.DOTALL)
         return text
 
-    assert {model.name for model in config("models", kept).model_config_list.config} == set(
-        states or ()
-    )
+    assert {
+        model.name for model in config("models", remove_models).model_config_list.config
+    } == set(states or ())
     models = tmp_path / "models.config"
-    models.write_text(kept((EXPORT / "models.config").read_text()))
+    models.write_text(remove_models((EXPORT / "models.config").read_text()))
 
     class Status(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -220,12 +225,12 @@ def test_the_health_check_sees_every_model_of_the_config(service, tmp_path, stat
     else:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     kind, *command = service["healthcheck"]["test"]
-    for place, here in (
+    for text, replacement in (
         ("$$", "$"),
         ("/8501", f"/{server.server_port}"),
         ("/models/models.config", str(models)),
     ):
-        command = [word.replace(place, here) for word in command]
+        command = [word.replace(text, replacement) for word in command]
     code = subprocess.run(command, timeout=20, capture_output=True).returncode
     if states is not None:
         server.shutdown()
@@ -239,13 +244,13 @@ def test_the_script_is_bash_with_known_flags(service):
     assert "set -euo pipefail" in script.read_text() and script.stat().st_mode & 0o100
     flags = set(re.findall(r"^ +--([a-z_]+)=", script.read_text(), re.MULTILINE))
     assert flags <= FLAGS
-    # The copy that the script makes of models.config never changes; the image brings its own ports.
+    # The script copies models.config once, so it needs no polling. The image sets its ports itself.
     composed = {argument.removeprefix("--").split("=")[0] for argument in service["command"]}
     assert flags - {"port", "rest_api_port"} == composed - {"model_config_file_poll_wait_seconds"}
 
 
 def run_script(folder, *programs, export=EXPORT):
-    """serve.sh with a PATH of these stand-ins (name, text) and what the script itself needs."""
+    """Runs serve.sh with a PATH of fake programs (name, text) and of the tools that it needs."""
     for name in ("bash", "dirname", "mktemp", "sed", "rm", "cat"):
         path = subprocess.run(
             ["bash", "-c", f"type -P {name}"], capture_output=True, text=True, check=True
@@ -264,20 +269,23 @@ def run_script(folder, *programs, export=EXPORT):
     )
 
 
-def test_the_script_says_in_a_sentence_what_is_missing(tmp_path):
-    answer = run_script(tmp_path)
-    assert answer.returncode == 2 and answer.stdout == ""
+def test_the_script_names_the_missing_programs_in_one_sentence(tmp_path):
+    result = run_script(tmp_path)
+    assert result.returncode == 2 and result.stdout == ""
     assert (
-        len(answer.stderr.splitlines()) == 1
-        and "tensorflow_model_server or Docker" in answer.stderr
+        len(result.stderr.splitlines()) == 1
+        and "tensorflow_model_server or Docker" in result.stderr
     )
 
 
 def test_the_script_starts_the_server_on_this_folder(tmp_path):
-    program = 'for word; do echo "$word"; case $word in --model_config_file=*) cat "${word#*=}";; esac; done; exit 7'
-    answer = run_script(tmp_path, ("tensorflow_model_server", program))
-    assert answer.returncode == 7 and answer.stdout.endswith("--more\n")
-    text = answer.stdout
+    program = (
+        'for word; do echo "$word"; '
+        'case $word in --model_config_file=*) cat "${word#*=}";; esac; done; exit 7'
+    )
+    result = run_script(tmp_path, ("tensorflow_model_server", program))
+    assert result.returncode == 7 and result.stdout.endswith("--more\n")
+    text = result.stdout
     assert (
         f'base_path: "{EXPORT}/faces"' in text
         and f"--batching_parameters_file={EXPORT}/batching.config\n" in text
@@ -290,14 +298,14 @@ def test_the_script_takes_any_folder(tmp_path):
     shutil.copytree(EXPORT, odd, ignore=shutil.ignore_patterns("[0-9]*"))
     program = 'for word; do case $word in --model_config_file=*) cat "${word#*=}";; esac; done'
     (tmp_path / "path").mkdir()
-    answer = run_script(tmp_path / "path", ("tensorflow_model_server", program), export=odd)
-    models = text_format.Parse(answer.stdout, ModelServerConfig()).model_config_list.config
+    result = run_script(tmp_path / "path", ("tensorflow_model_server", program), export=odd)
+    models = text_format.Parse(result.stdout, ModelServerConfig()).model_config_list.config
     assert [model.base_path for model in models] == [f"{odd}/faces", f"{odd}/digits"]
 
 
 def test_the_script_falls_back_on_docker(tmp_path):
-    answer = run_script(tmp_path, ("docker", 'echo "$@"'))
-    assert answer.stdout == f"compose --file {EXPORT}/compose.yaml up --more\n"
+    result = run_script(tmp_path, ("docker", 'echo "$@"'))
+    assert result.stdout == f"compose --file {EXPORT}/compose.yaml up --more\n"
 
 
 def test_the_readmes_requests_are_json_with_images():
@@ -319,7 +327,7 @@ def test_the_readme_names_the_image_of_compose(service):
 
 
 def test_the_readmes_paths_are_those_from_the_root():
-    """Where its first command writes, one model's container looks."""
+    """The first command writes where the container of one model looks."""
     readme = (EXPORT / "README.md").read_text()
     folders = re.findall(r'--export_dir=(\S+)|"\$PWD/([^:]+):', readme)
     assert len(folders) == 2 and {written or mounted for written, mounted in folders} == {
