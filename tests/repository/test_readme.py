@@ -1,5 +1,9 @@
-"""What the README tells people to type is understood, and the story it begins with can be told."""
+"""The documents: their commands are understood, and their links and paths exist.
 
+The README is short, and its first command, `python -m tf_inpaint`, runs to its end.
+"""
+
+import dataclasses
 import functools
 import importlib
 import json
@@ -12,6 +16,7 @@ import pytest
 
 from tf_inpaint import __main__ as story
 from tf_inpaint.config import (
+    ClientConfig,
     CompleteConfig,
     EvaluateConfig,
     ExploreConfig,
@@ -28,6 +33,18 @@ from tf_inpaint.metrics import classifier
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+MAX_README_LINES = 220
+DOCUMENTS = [
+    ROOT / name
+    for name in (
+        "README.md",
+        ".github/CONTRIBUTING.md",
+        "configs/README.md",
+        "export/README.md",
+        "tests/benchmarks/README.md",
+    )
+]
+FLAGFILES = sorted((ROOT / "configs").glob("*.flags"))
 CONFIGS = {
     "tf_inpaint": StoryConfig,
     "tf_inpaint.train": TrainConfig,
@@ -36,23 +53,36 @@ CONFIGS = {
     "tf_inpaint.explore": ExploreConfig,
     "tf_inpaint.export": ExportConfig,
     "tf_inpaint.paint": PaintConfig,
+    "tf_inpaint.client": ClientConfig,
     "tf_inpaint.lessons.gaussian": GaussianConfig,
     "tf_inpaint.lessons.ring": RingConfig,
 }
-TEXTS = [README, *(path.read_text() for path in sorted((ROOT / "configs").glob("*.flags")))]
-COMMANDS = sorted(
-    {
-        line
-        for text in TEXTS
-        for line in re.findall(r"^#? *(python -m tf_inpaint.*)$", text, flags=re.MULTILINE)
-    }
-)
+
+
+def commands(start, *paths):
+    """The commands that begin so, at the start of a line, after `#`, or in backticks."""
+    pattern = re.compile(rf"(?:^#? *|`)({re.escape(start)}[^`\n]*)", flags=re.MULTILINE)
+    return sorted({command for path in paths for command in pattern.findall(path.read_text())})
+
+
+COMMANDS = commands("python -m tf_inpaint", *DOCUMENTS, *FLAGFILES)
+BENCHMARKS = commands("python tests/benchmarks/", *DOCUMENTS)
+LINKS = [
+    (path, target)
+    for path in DOCUMENTS
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text())
+    if not target.startswith("http")
+]
 
 
 def test_readme_shows_every_command():
-    shown = {shlex.split(command, comments=True)[2] for command in COMMANDS}
+    shown = {shlex.split(line)[2] for line in commands("python -m tf_inpaint", DOCUMENTS[0])}
     assert shown >= set(CONFIGS) - {"tf_inpaint"}
     assert "&& python -m tf_inpaint\n" in README
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) <= MAX_README_LINES
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -63,14 +93,51 @@ def test_command_is_understood(command, monkeypatch):
     assert isinstance(parse(CONFIGS[module], arguments), CONFIGS[module])
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)h#][^)]*)\)", README))
-def test_picture_exists(link):
-    assert images.read(ROOT / link).std() > 0
+@pytest.mark.parametrize("command", BENCHMARKS)
+def test_benchmark_has_the_flags(command):
+    _, script, *arguments = shlex.split(command)
+    flags = {argument.split("=")[0] for argument in arguments if argument.startswith("--")}
+    defined = re.findall(r"add_argument\(\s*\"(--\w+)\"", (ROOT / script).read_text())
+    assert flags <= set(defined)
+
+
+def test_every_benchmark_has_its_command():
+    scripts = (ROOT / "tests" / "benchmarks").glob("*.py")
+    runnable = {path.name for path in scripts if "__main__" in path.read_text()}
+    assert {Path(shlex.split(command)[1]).name for command in BENCHMARKS} == runnable
+
+
+def test_named_flags_exist():
+    fields = {field.name for config in CONFIGS.values() for field in dataclasses.fields(config)}
+    for path in (ROOT / "README.md", ROOT / "configs" / "README.md"):
+        named = set(re.findall(r"`--(\w+)", path.read_text()))
+        assert named and named - fields <= {"help", "flagfile"}, path
+
+
+@pytest.mark.parametrize(("path", "target"), LINKS)
+def test_link_leads_somewhere(path, target):
+    """A picture is not blank, and a heading of the same document exists."""
+    file, _, heading = target.partition("#")
+    if heading:
+        headings = re.findall(r"^#+ (.*)$", path.read_text(), flags=re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
+        assert not file and heading in anchors
+    elif target.endswith(".md"):
+        assert (path.parent / file).is_file()
+    else:
+        assert images.read(path.parent / file).std() > 0
+
+
+def test_every_picture_is_shown():
+    shown = {(path.parent / target).resolve() for path, target in LINKS}
+    assert set((ROOT / ".github" / "pictures").iterdir()) <= shown
 
 
 def test_flagfiles_and_folders_that_are_named_exist():
-    for path in re.findall(r"(?:configs|tests|tf_inpaint)/[\w/]*(?:\.\w+)?", README):
-        assert (ROOT / path).exists(), path
+    for document in DOCUMENTS:
+        pattern = r"(?:configs|tests|tf_inpaint)/[\w/]*(?:\.\w+)?"
+        for path in re.findall(pattern, document.read_text()):
+            assert (ROOT / path).exists(), path
 
 
 @pytest.mark.slow
@@ -78,23 +145,25 @@ def test_story(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(classifier, "train", functools.partial(classifier.train, steps=5))
     config = StoryConfig(run_dir=str(tmp_path / "story"), steps=50, encoder_steps=2, count=3)
     assert story.run(config) == 0
-    told = capsys.readouterr().out
-    heading, *table = told[told.index(" " * 22 + "center") :].splitlines()[: 1 + len(story.METHODS)]
+    output = capsys.readouterr().out
+    heading, *table = output[output.index(" " * 22 + "center") :].splitlines()[
+        : 1 + len(story.METHODS)
+    ]
     assert heading.split() == list(story.MASKS)
     assert [line.split()[0] for line in table] == list(story.METHODS)
     assert all(line.count("dB") == line.count("%") == len(story.MASKS) for line in table)
-    for place in re.findall(r"^  (\S+)", told.split("Where to look:")[1], flags=re.MULTILINE):
-        assert Path(place).exists(), place
+    for path in re.findall(r"^  (\S+)", output.split("Where to look:")[1], flags=re.MULTILINE):
+        assert Path(path).exists(), path
     keys = set()
     for mask in story.MASKS:
         lines = (
             (tmp_path / "story/completions" / mask / "completions.jsonl").read_text().splitlines()
         )
         keys.add(tuple(json.loads(line)["file"] for line in lines))
-    (shown,) = keys
+    (files,) = keys
     trained = {f"digits/{index}" for index in range(5000) if index % 10}
-    assert len(shown) == 3 and not trained & set(shown)
+    assert len(files) == 3 and not trained & set(files)
     assert np.ptp(images.read(tmp_path / "story/completions/center/sheet.png")) > 0
-    # Told again, it does nothing again.
+    # A second run changes nothing.
     assert story.run(config) == 0
     assert [path.name for path in (tmp_path / "story/export").iterdir()] == ["1"]
