@@ -464,7 +464,7 @@ def test_damaged_config_is_refused(pictures, tmp_path, command):
     ("dataset", "words"),
     [
         ("folder:none", "none is not a folder"),
-        ("folder:empty", "found none"),
+        ("folder:empty", "received none"),
         ("folder:broken", "must be readable"),
         ("npz:none.npz", "none.npz does not exist"),
         ("npz:wrong.npz", "received y;"),

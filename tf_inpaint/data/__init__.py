@@ -1,1 +1,5 @@
-"""Where images come from: `sources` gives random access to pictures, `pipeline` batches for training."""
+"""Sources of images: `sources` gives random access to pictures, and `pipeline` gives training
+batches.
+
+`forms` opens the supported forms of data sets.
+"""

@@ -1,4 +1,4 @@
-"""From a source of pictures to the endless, reproducible stream of training batches."""
+"""The endless, reproducible stream of training batches, from a source of pictures."""
 
 import atexit
 import functools
@@ -10,18 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.data.sources import Source
-from tf_inpaint.files import images
 
-_leaving = threading.Event()
-_answering: list[int] = []
+_exiting = threading.Event()
+_active_reads: list[int] = []
 
 
 def epoch_order(size: int, seed: int, epoch: int) -> np.ndarray:
-    """The order in which an epoch shows the images: a permutation fixed by (seed, epoch).
+    """Returns the order of the images in an epoch: a permutation that (seed, epoch) fixes.
 
-    The ranks in the raw stream of a counter-based generator, which NumPy never changes. TensorFlow's
-    `index_shuffle` would do without the array, but knows only some hundred orders (256 for 64 images),
-    and takes longer for few images than for many.
+    The permutation sorts the raw stream of a counter-based generator. NumPy never changes this
+    stream. TensorFlow's `index_shuffle` would need no array, but it knows only some hundred orders
+    (256 for 64 images), and takes longer for few images than for many.
 
     Args:
         size: number of images N.
@@ -29,7 +28,7 @@ def epoch_order(size: int, seed: int, epoch: int) -> np.ndarray:
         epoch: 0 or more.
 
     Returns:
-        int64 [N], each of 0..N-1 once.
+        int64 [N], which contains each of 0..N-1 once.
 
     Source: Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3 (Philox).
     """
@@ -44,24 +43,26 @@ def train_batches(
     last_step: int,
     batches: int = 1,
     replicas: int = 1,
-    mine: range = range(1),
+    local_replicas: range = range(1),
 ) -> tf.data.Dataset:
-    """The training images of steps `first_step` to `last_step - 1`, an element for each step and own replica.
+    """Gives the training images of steps `first_step` to `last_step - 1`.
 
-    Step t holds positions tKB .. (t + 1)KB - 1 of an endless sequence, whose positions eN .. eN + N - 1 are
-    `epoch_order(N, seed, e)`: K batches of B. So (seed, step) fixes a step's images bit for bit: a run continues
-    at any step, no batch is short, and an epoch may begin within one. Of each batch a replica gets its own rows:
-    together the replicas see what one alone would see.
+    The data set has one element for each step and local replica. A step has K batches of B images,
+    and step t holds positions tKB .. (t + 1)KB - 1 of an endless sequence. Positions eN .. eN + N -
+    1 of the sequence are `epoch_order(N, seed, e)`. So (seed, step) fixes the images of a step bit
+    for bit: training can continue at any step, no batch is short, and an epoch may begin within a
+    batch. Each replica gets different rows of a batch. Together, R replicas see the images that a
+    single replica would see.
 
     Args:
         source: N pictures.
-        batch_size: images in a batch of all replicas, B; may exceed N.
-        seed: 0 or more; other seeds give other orders.
+        batch_size: number of images in a batch over all replicas, B. B may exceed N.
+        seed: 0 or more. Another seed gives another order.
         first_step: 0 or more.
-        last_step: the step after the last one.
-        batches: K, in a step.
-        replicas: R, on all machines; divides B.
-        mine: those whose images are wanted here, in 0..R-1.
+        last_step: step at which the data set ends. This step is not included.
+        batches: number of batches in a step, K.
+        replicas: number of replicas on all machines, R. R divides B.
+        local_replicas: indices of the replicas on this machine, in 0..R-1.
 
     Returns:
         data set of float32 [K B / R, S, S, C] in [-1, 1].
@@ -69,51 +70,63 @@ def train_batches(
     Raises:
         ValueError: no picture of the source can be read.
     """
-    # Read here once, so that an error is the source's own and not one that TensorFlow has wrapped.
+    # Read here once, so that an error is the source's error and not wrapped by TensorFlow.
     source.read(np.zeros(1, np.int64))
     rows = batch_size // replicas
     shape = (batches * rows, *source.picture_shape)
     order = functools.lru_cache(maxsize=4)(functools.partial(epoch_order, source.size, seed))
 
-    def element(number: np.ndarray) -> np.ndarray:
-        _answering.append(int(number))
+    def read_element(number: np.ndarray) -> np.ndarray:
+        _active_reads.append(int(number))
         try:
-            if _leaving.is_set():
+            if _exiting.is_set():
                 return np.zeros(shape, np.float32)
-            step, own = divmod(int(number), len(mine))
-            starts = (
-                (step * batches + batch) * batch_size + mine[own] * rows for batch in range(batches)
-            )
-            positions = (
-                divmod(start + row, source.size) for start in starts for row in range(rows)
-            )
-            return images.to_float(
-                source.read(np.array([order(epoch)[place] for epoch, place in positions]))
-            )
+            # Find the images of this step and replica.
+            step, replica = divmod(int(number), len(local_replicas))
+            first_row = local_replicas[replica] * rows
+            indices = []
+            for batch in range(batches):
+                start = (step * batches + batch) * batch_size + first_row
+                for position in range(start, start + rows):
+                    epoch, place = divmod(position, source.size)
+                    indices.append(order(epoch)[place])
+            return source.read_float(np.array(indices))
         finally:
-            _answering.pop()
+            _active_reads.pop()
 
     def load(number: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(
-            tf.numpy_function(element, [number], tf.float32, stateful=False), shape
-        )
+        element = tf.numpy_function(read_element, [number], tf.float32, stateful=False)
+        return tf.ensure_shape(element, shape)
 
-    numbers = tf.data.Dataset.range(first_step * len(mine), last_step * len(mine))
-    threads = min(8, os.cpu_count() or 1)  # Pillow decodes outside Python's lock
-    return numbers.map(load, num_parallel_calls=threads, deterministic=True).prefetch(2 * len(mine))
+    # Read elements in parallel, as Pillow decodes without Python's global lock.
+    first, last = first_step * len(local_replicas), last_step * len(local_replicas)
+    threads = min(8, os.cpu_count() or 1)
+    elements = tf.data.Dataset.range(first, last).map(
+        load, num_parallel_calls=threads, deterministic=True
+    )
+    return elements.prefetch(2 * len(local_replicas))
 
 
 def spread(source: Source, count: int) -> np.ndarray:
-    """`count` images from all over the source, `[count, S, S, C]` in [-1, 1]; some twice if it has fewer."""
-    return images.to_float(source.read(np.arange(count) * source.size // count))
+    """Returns images from evenly spaced places of a source.
+
+    Args:
+        source: N pictures.
+        count: number of images. If it exceeds N, some images occur several times.
+
+    Returns:
+        float32 `[count, S, S, C]` in [-1, 1].
+    """
+    return source.read_float(np.arange(count) * source.size // count)
 
 
 @atexit.register
-def _leave() -> None:
-    # Where training is broken off, TensorFlow's threads go on asking for some batches ahead. One that waits
-    # for Python while it shuts down waits for ever, and often the process too: so answer them all before.
-    _leaving.set()
-    quiet = 0
-    while quiet < 5:
+def _finish_reads() -> None:
+    # If training is interrupted, TensorFlow's threads still ask for some batches in advance. A
+    # thread that waits for Python during the shutdown of Python waits forever, and often blocks the
+    # whole process. So answer all requests before the shutdown.
+    _exiting.set()
+    idle_polls = 0
+    while idle_polls < 5:
         time.sleep(0.02)
-        quiet = 0 if _answering else quiet + 1
+        idle_polls = 0 if _active_reads else idle_polls + 1

