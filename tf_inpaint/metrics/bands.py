@@ -10,7 +10,9 @@ from tf_inpaint.metrics import pairwise
 
 BAND_PIXELS = 1 << 20
 """Number of pixels in a band, approximately."""
-WINDOW = 2 * pairwise.RADIUS + 1
+RADIUS = pairwise.WINDOW_RADIUS
+"""Radius of the SSIM window, in pixels."""
+WINDOW = 2 * RADIUS + 1
 """Side of the SSIM window, in pixels."""
 
 
@@ -23,8 +25,8 @@ def pair_scores(
     """PSNR and SSIM of one completion, over the hole and over the whole image.
 
     In float64 the terms of the SSIM of a large image would fill the memory. Therefore the image is
-    cut into bands of rows, and the scores of the bands are averaged. The mean over all bands is the
-    score of the whole image.
+    cut into bands of rows. The mean squared error and the SSIM are averaged over the bands, which
+    gives the scores of the whole image.
 
     Args:
         completion: `[H, W, C]` in [-1, 1].
@@ -41,14 +43,18 @@ def pair_scores(
     sums, totals = np.zeros(4), np.zeros(4)
     for first, last in bands(height, width):
         # The windows of a band reach into the rows around it.
-        start, end = max(first - pairwise.RADIUS, 0), min(last + pairwise.RADIUS, height)
+        start, end = max(first - RADIUS, 0), min(last + RADIUS, height)
         pair = completion[start:end], to_float(original[start:end])
         # Most bands of a large image have no hole, and the SSIM is slow to compute.
         equal = np.array_equal(*pair)
+
+        # Choose the pixels of the band that count.
         whole = np.zeros((end - start, width, 1), np.float32)
         whole[first - start : last - start] = 1
         hole = whole * (1 - known[start:end])
         inner = without_margin(whole, start, height)
+
+        # Add the errors and similarities of the band.
         for index, weights in enumerate((hole, whole, hole, inner)):
             if not weights.any():
                 continue
@@ -61,6 +67,8 @@ def pair_scores(
             weight = weights.sum(dtype=np.float64)
             sums[index] += weight * value
             totals[index] += weight
+
+    # Average over the bands.
     with np.errstate(divide="ignore", invalid="ignore"):
         means = sums / totals
         means[:2] = -10 * np.log10(means[:2])
@@ -91,7 +99,7 @@ def without_margin(weights: np.ndarray, start: int, height: int) -> np.ndarray:
         height: of the image.
     """
     inner = weights.copy()
-    inner[: max(pairwise.RADIUS - start, 0)] = 0
-    inner[max(height - pairwise.RADIUS - start, 0) :] = 0
-    inner[:, : pairwise.RADIUS] = inner[:, -pairwise.RADIUS :] = 0
+    inner[: max(RADIUS - start, 0)] = 0
+    inner[max(height - RADIUS - start, 0) :] = 0
+    inner[:, :RADIUS] = inner[:, -RADIUS:] = 0
     return inner
