@@ -1,175 +1,216 @@
-"""Completes images: finds the z whose picture matches the known pixels, and fills the hole with that picture.
+"""Completes images: finds the z whose picture matches the known pixels, and fills the hole with it.
 
     python -m tf_inpaint.complete --run_dir=runs/digits --mask=center
-    python -m tf_inpaint.complete --run_dir=runs/faces --mask=holes/ --blend=poisson photos/ more/one.jpg
+    python -m tf_inpaint.complete --run_dir=runs/faces --mask=holes/ --blend=poisson photos/ a.jpg
 
-Without images it takes held-out ones of the run's own data. In a mask file white is known, black is the hole. An
-image whose mask has its own size is completed in place: it keeps that size and every known pixel. Killed and started
-again, the job goes on where it stopped. Exit code 1: some images failed; 2: none could be used.
+Without images, it takes held-out images of the run's own data. In a mask file, white is known and
+black is the hole. An image whose mask has the image's own size is completed in place: it keeps its
+size and every known pixel. If the job is killed and started again, it goes on where it stopped.
+Exit code 1: some images failed; 2: no image could be used.
 """
 
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
+from tf_inpaint.completion.block_search import BlockSearch
+from tf_inpaint.completion.blocks import blocks
 from tf_inpaint.completion.job import Job
-from tf_inpaint.config import CompleteConfig
-from tf_inpaint.files import images
-from tf_inpaint.inputs.masked_images import Example, Masks
-from tf_inpaint.inputs.named_images import Input, files, held_out, named, pictures
+from tf_inpaint.config import CompleteConfig, TrainConfig
+from tf_inpaint.inpainting import masks
+from tf_inpaint.inputs.mask_sources import MaskSource, new_mask_source
+from tf_inpaint.inputs.masked_images import Example, ExampleMaker
+from tf_inpaint.inputs.named_images import Input, files, held_out, pictures, rename_for_job
 
-BAR = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
-MOST_PIXELS = 40_000_000
-"""Of the images of a block, beyond which it takes no further one."""
-MOST_TURNS = 16
-"""The same of its squares, in units of `--block_size`."""
+if TYPE_CHECKING:  # Both modules import TensorFlow.
+    from tf_inpaint.inpainting.completions import Completions
+    from tf_inpaint.runs.run_directory import Run
+
+BAR_FORMAT = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
 
 log = logging.getLogger("tf_inpaint")
 
 
-def run(config: CompleteConfig) -> int:
-    """Completes every image; returns 0, or 1 when some failed."""
-    from tqdm import tqdm
+class Plan(NamedTuple):
+    """What one call of the command has to do."""
 
-    from tf_inpaint.inpainting.inpainter import Completions
+    config: CompleteConfig
+    run: "Run"
+    masks: MaskSource
+    maker: ExampleMaker
+    job: Job
+    items: list[Input]
+    """All images of this call. The job may have completed some of the images already."""
+
+    @property
+    def detailed(self) -> list[Input]:
+        """The images whose intermediate pictures are written too."""
+        return self.items[: self.config.details]
+
+
+def run(config: CompleteConfig) -> int:
+    """Completes every image; returns 0, or 1 if some images failed."""
+    plan = new_plan(config)
+    failures: dict[str, str] = {}
+    todo = [item for item in plan.items if item.file not in plan.job.done]
+    if todo:
+        complete_blocks(plan, todo, failures)
+    return finish(plan, failures)
+
+
+def new_plan(config: CompleteConfig) -> Plan:
+    """Finds the run, the masks, the images, and what an earlier call has done.
+
+    Raises:
+        ValueError, OSError: the job cannot start with these settings. Nothing was written.
+    """
     from tf_inpaint.runs import run_directory
-    from tf_inpaint.runs.inpainters import Networks, new_inpainter, steps_a_frame
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = run_directory.read_config(Path(config.run_dir))
-    size, channels = trained.image_size, trained.channels
     out_dir = Path(config.out_dir or Path(config.run_dir) / "completions")
-    crop = trained.crop if config.images else 0
-    masks = Masks(
-        config.mask,
-        size,
-        channels,
-        crop,
-        config.seed,
-        config.mask_scale,
-        config.invert_mask,
-        framing=config.framing,
-    )
-    if config.images:
-        items = files(config.images, leave_out=out_dir)
-    else:
-        items = held_out(pictures(trained, "held_out"), config.count)
+    sources = new_mask_source(config.mask, config.seed, config.mask_scale, config.invert_mask)
+    maker = new_example_maker(config, trained)
+    items = find_images(config, trained, out_dir)
+    run = run_directory.load(config.run_dir)
+    job = Job(out_dir, config, run.identity)
+    shard, shards = map(int, config.shard.split("/"))
+    items = rename_for_job(items, job.done)[shard::shards]
+    return Plan(config, run, sources, maker, job, items)
+
+
+def new_example_maker(config: CompleteConfig, trained: TrainConfig) -> ExampleMaker:
+    """Returns what makes the examples for the networks of a run.
+
+    Args:
+        config: settings of the command.
+        trained: settings of the run.
+
+    Raises:
+        ValueError: the mask and another setting contradict each other.
+    """
+    if config.mask in masks.NAMES and config.framing != "image":
+        raise ValueError(
+            f"--framing={config.framing} must go with a mask file or folder; received "
+            f"{config.mask}; leave it out."
+        )
+    factor = None
+    if config.mask == "lowres":
+        factor = masks.low_resolution_factor(config.mask_scale)
+    crop = trained.crop if config.images else 0  # The run's own images are cropped already.
+    return ExampleMaker(trained.image_size, trained.channels, crop, config.framing, factor)
+
+
+def find_images(config: CompleteConfig, trained: TrainConfig, out_dir: Path) -> list[Input]:
+    """Returns the given images, or held-out images of the run if none are given.
+
+    Raises:
+        ValueError: the given folders hold no image.
+    """
+    if not config.images:
+        return held_out(pictures(trained, "held_out"), config.count)
+    items = files(config.images, leave_out=out_dir)
     if not items:
         raise ValueError(
             f"Image files are required; {', '.join(config.images)} holds none; check the path."
         )
-    run = run_directory.load(config.run_dir)
-    job = Job(out_dir, config, run.identity)
-    shard, shards = map(int, config.shard.split("/"))
-    items = named(items, job.done)[shard::shards]
+    return items
 
-    todo = [item for item in items if item.file not in job.done]
-    detailed = {item.file for item in items[: config.details]}
-    failures: dict[str, str] = {}
-    nothing = Completions(*[np.empty(0)] * len(Completions._fields))
-    inpainter = new_inpainter(config, Networks(run), masks.low_resolution_factor) if todo else None
-    with tqdm(total=len(todo), bar_format=BAR) as bar:
-        for block in blocks(readable(todo, masks, failures, bar), config.block_size):
+
+def complete_blocks(plan: Plan, todo: Sequence[Input], failures: dict[str, str]) -> None:
+    """Completes images in blocks, and writes each block before the next search.
+
+    Args:
+        plan: the job, its run and its masks.
+        todo: the images.
+        failures: receives the reason for each image that failed, by `Input.file`.
+    """
+    from tqdm import tqdm
+
+    from tf_inpaint.inpainting.inpainter import Inpainter
+    from tf_inpaint.runs.inpainters import frozen_networks, steps_per_frame
+
+    config, job = plan.config, plan.job
+    networks = frozen_networks(plan.run)
+    inpainter = Inpainter(networks, config, plan.maker.low_resolution_factor)
+    with tqdm(total=len(todo), bar_format=BAR_FORMAT) as bar:
+        for block in blocks(read_examples(plan, todo, failures, bar), config.block_size):
             job.begin()
-            rows = [example.rows for example in block]
-            masked, known = map(np.concatenate, zip(*rows, strict=True))
-            ends = np.cumsum([len(one) for one, _ in rows])
-            film = (
-                Film(masked, known)
-                if len(masked) and config.details and not job.film.exists()
-                else None
-            )
-            before = bar.n
-
-            def watch(share, turn, rows, generated, film=film, block=block, before=before):
-                bar.update(before + share * len(block) - bar.n)
-                if film and turn == 0:
-                    film.shoot(rows, generated)
-
-            started = time.perf_counter()
-            found = nothing
-            if len(masked):
-                seeds = [seeds for example in block for seeds in example.seeds(config.seed)]
-                every = steps_a_frame(inpainter) if film else 10
-                found = inpainter.complete(
-                    images.to_float(masked), known, np.array(seeds), watch, every
-                )
-            seconds = (time.perf_counter() - started) / max(1, len(masked))
-            for example, end in zip(block, ends, strict=True):
-                count = len(example.rows[0])
-                mine = type(found)(*(values[end - count : end] for values in found))
-                started = time.perf_counter()
-                in_place = example.squares is not None
-                completion = (
-                    example.filled(mine.generated, inpainter.blend) if in_place else mine.images[0]
-                )
-                took = seconds * count + time.perf_counter() - started
-                line = {"mask": masks.named(example.input.key), "seconds": took}
-                job.write(
-                    example, mine, completion, line, example.input.file in detailed, inpainter.blend
-                )
-            bar.update(before + len(block) - bar.n)
-            if film:
-                images.animate(job.film, film.frames, seconds_per_frame=0.1)
-    if failures and not job.done:
-        raise ValueError(
-            f"At least one image that can be completed is required; none of {len(items)} can; "
-            f"{next(iter(failures.values()))}"
-        )
-    if job.done:
-        job.finish([item.stem for item in items[: config.details]])
-    for reason in failures.values():
-        log.error("Not completed: %s", reason)
-    look = f"; look at {job.sheet}" if job.sheet.exists() else ""
-    print(f"{out_dir}: {len(items) - len(failures)} of {len(items)} images are complete{look}")
-    return 1 if failures else 0
+            # Search.
+            search = BlockSearch(block, bar)
+            if config.details and len(search.masked) and not job.film.exists():
+                search.record_film()
+            answers = search.run(inpainter, config.seed, steps_per_frame(inpainter))
+            # Write.
+            for example, completions in zip(block, answers, strict=True):
+                write_answer(plan, example, completions, search.seconds_per_row, inpainter.blend)
+            search.move_bar(1)
+            if search.film:
+                search.film.write(job.film)
 
 
-def readable(
-    items: Iterable[Input], masks: Masks, failures: dict[str, str], bar
+def read_examples(
+    plan: Plan, todo: Iterable[Input], failures: dict[str, str], bar
 ) -> Iterator[Example]:
-    """The examples of those items that can be read; why the others cannot goes to `failures`, by file."""
-    for item in items:
+    """Yields the images that can be read, with their masks; see `complete_blocks`.
+
+    The total of the tqdm bar `bar` falls with every image that fails.
+    """
+    for item in todo:
         try:
-            yield masks.example(item)
+            yield plan.maker.example(item, plan.masks.known_of)
         except (ValueError, OSError) as error:
             failures[item.file] = str(error)
             bar.total -= 1
 
 
-def blocks(examples: Iterable[Example], size: int) -> Iterator[list[Example]]:
-    """The examples by `size`, or fewer where those are so large, or so many squares, that memory would not hold all."""
-    block: list[Example] = []
-    for example in examples:
-        block.append(example)
-        pixels = sum(one.known.size for one in block)
-        rows = sum(len(one.rows[0]) for one in block)
-        if len(block) == size or pixels > MOST_PIXELS or rows > MOST_TURNS * size:
-            yield block
-            block = []
-    if block:
-        yield block
+def write_answer(
+    plan: Plan,
+    example: Example,
+    completions: "Completions | None",
+    seconds_per_row: float,
+    blend: Callable,
+) -> None:
+    """Blends and writes the completion of one image.
+
+    Args:
+        plan: the job.
+        example: the image.
+        completions: the answers for its rows; None: the image has no row.
+        seconds_per_row: duration of the search for one row.
+        blend: function of `blending` for images that are completed in place.
+    """
+    start = time.perf_counter()
+    completion = example.completion(completions, blend)
+    seconds = seconds_per_row * len(example.rows[0]) + time.perf_counter() - start
+    if example.input in plan.detailed:
+        plan.job.write_details(example, completions, blend)
+    label = plan.masks.label(example.input.key)
+    plan.job.write(example, completions, completion, {"mask": label, "seconds": seconds})
 
 
-class Film:
-    """What a block's search looked like, frame by frame: masked | G(z) | completed, a row of the search a column."""
+def finish(plan: Plan, failures: dict[str, str]) -> int:
+    """Writes the files of the job as a whole, and reports; returns the exit code.
 
-    def __init__(self, masked: np.ndarray, known: np.ndarray):
-        self.masked = masked
-        self.known = known
-        self.frames: list[np.ndarray] = []
-
-    def shoot(self, rows, generated) -> None:
-        masked = self.masked[rows]
-        pictures = images.to_uint8(generated())
-        pictures = np.concatenate(
-            [masked, pictures, np.where(self.known[rows] > 0, masked, pictures)]
+    Raises:
+        ValueError: no image is complete.
+    """
+    job, count = plan.job, len(plan.items)
+    if failures and not job.done:
+        raise ValueError(
+            f"At least one image that can be completed is required; none of {count} can; "
+            f"{next(iter(failures.values()))}"
         )
-        self.frames.append(images.grid(images.enlarge(pictures), columns=len(masked)))
+    if job.done:
+        job.finish([item.stem for item in plan.detailed])
+    for reason in failures.values():
+        log.error("Not completed: %s", reason)
+    hint = f"; look at {job.sheet}" if job.sheet.exists() else ""
+    print(f"{job.out_dir}: {count - len(failures)} of {count} images are complete{hint}")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

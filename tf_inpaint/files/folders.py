@@ -1,4 +1,4 @@
-"""An output folder: claimed by one command, and for a job with a journal from which it goes on when killed."""
+"""Checks that a command may write into its output folder, and begins the folder."""
 
 import contextlib
 import json
@@ -10,75 +10,83 @@ from typing import Any
 from tf_inpaint.files import images
 
 
-def writable(out_dir: Path) -> None:
-    """Refuses a folder that cannot be written, or cannot be made.
+def check_writable(out_dir: Path) -> None:
+    """Checks that a folder can be written, or can be made.
 
     Raises:
-        ValueError: that.
+        ValueError: it cannot.
     """
-    above = next(path for path in (out_dir, *out_dir.absolute().parents) if path.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
+    existing = next(path for path in (out_dir, *out_dir.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise ValueError(
             f"--out_dir must be a folder that can be written; received {out_dir}; choose another."
         )
 
 
 def claim(out_dir: Path, names: Sequence[str], overwrite: bool) -> None:
-    """Refuses a folder that holds one of the files that are to be written there.
+    """Checks that a folder holds none of the files that are to be written there.
 
     Args:
-        out_dir: may be there, with other files.
-        names: of the files.
-        overwrite: they may be replaced; nothing else is touched.
+        out_dir: folder, which may exist and hold other files.
+        names: names of the files.
+        overwrite: the files may exist. Nothing else is replaced.
 
     Raises:
-        ValueError: a file is there, or the folder cannot be written.
+        ValueError: a file exists, or the folder cannot be written.
     """
-    writable(out_dir)
-    there = [name for name in names if (out_dir / name).exists()]
-    if there and not overwrite:
+    check_writable(out_dir)
+    existing = [name for name in names if (out_dir / name).exists()]
+    if existing and not overwrite:
         raise ValueError(
-            f"--out_dir must not hold what is to be written; {out_dir} has {there[0]}; choose another, or pass "
-            "--overwrite."
+            f"--out_dir must not hold what is to be written; {out_dir} has {existing[0]}; choose "
+            "another, or pass --overwrite."
         )
 
 
 def check(
-    out_dir: Path, settings: Mapping[str, Any], free: Collection[str], overwrite: bool
+    out_dir: Path,
+    settings: Mapping[str, Any],
+    unchecked_settings: Collection[str],
+    overwrite: bool,
 ) -> None:
-    """Refuses a folder that is not this job's.
+    """Checks that a folder is empty or holds the same job.
 
     Args:
-        out_dir: new, empty, or with the `config.json` of the same job.
-        settings: what `config.json` is to hold; "command" says whose it is.
-        free: settings that may change when a job is continued, for they change no result.
-        overwrite: any job of this command may be replaced, but nothing else.
+        out_dir: folder of the job, which need not exist.
+        settings: content that `config.json` is to have. "command" names the command.
+        unchecked_settings: names of settings that may change when a job goes on, because no result
+            depends on them.
+        overwrite: the folder may hold any job of this command, but nothing else.
 
     Raises:
         ValueError: the folder holds something else, or cannot be written.
     """
-    writable(out_dir)
+    check_writable(out_dir)
     if not out_dir.exists():
         return
+    # Read the settings of the job in the folder.
     path = out_dir / "config.json"
-    there = {}
+    existing = {}
     if path.exists():
         with contextlib.suppress(ValueError):
-            there = json.loads(path.read_text())
-    # Another machine of this job may just be writing config.json, under a hidden name.
+            existing = json.loads(path.read_text())
+    # Another machine of this job may be writing config.json at this moment, under a hidden name.
     elif overwrite or all(other.name[0] == "." for other in out_dir.iterdir()):
         return
-    if (
-        there.get("command") != settings["command"]
-    ):  # somebody else's, such as a run's: not even to be overwritten
+    # Even with --overwrite, a folder of another command, such as a run, is not replaced.
+    if existing.get("command") != settings["command"]:
         raise ValueError(
-            f"--out_dir must be new, empty, or a job to continue; {out_dir} holds something else; choose another."
+            f"--out_dir must be new, empty, or a job to continue; {out_dir} holds something else; "
+            "choose another."
         )
-    fields = [
-        name for name, value in settings.items() if name not in free and there.get(name) != value
+    # Compare the settings.
+    changed = [
+        name
+        for name, value in settings.items()
+        if name not in unchecked_settings and existing.get(name) != value
     ]
-    if fields and not overwrite:
-        changes = ", ".join(f"{name} ({there.get(name)} there)" for name in fields)
+    if changed and not overwrite:
+        changes = ", ".join(f"{name} ({existing.get(name)} there)" for name in changed)
         raise ValueError(
             f"A job is continued with the settings it was started with; {out_dir} differs in "
             f"{changes}; choose another --out_dir, or pass --overwrite."
@@ -86,21 +94,12 @@ def check(
 
 
 def begin(out_dir: Path, settings: Mapping[str, Any]) -> None:
-    """Makes the folder, with its `config.json`."""
+    """Makes the folder of a job, with its `config.json`."""
     out_dir.mkdir(parents=True, exist_ok=True)
     write_json(out_dir / "config.json", settings)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file. A reader sees the old file or the new file, never a part of a file."""
     with images.atomic(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def recover(journal: Path) -> list[dict]:
-    """The lines of a journal, one JSON object each; one that was being written when the job was killed is cut off."""
-    if not journal.exists():
-        return []
-    whole = [line for line in journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    with images.atomic(journal) as path:
-        path.write_text("".join(whole))
-    return list(map(json.loads, whole))

@@ -1,295 +1,296 @@
-"""What is given of each image of a command: the image and its mask, at the network's size or in place at their own."""
+"""Images with their masks, as the network takes them: of its size, or completed in place."""
 
 import functools
 import inspect
 import logging
-import zlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from tf_inpaint.files import images
-from tf_inpaint.inpainting import masks
 from tf_inpaint.inputs.named_images import Input
 
-if TYPE_CHECKING:  # it imports TensorFlow
+if TYPE_CHECKING:  # Both modules import TensorFlow.
+    from tf_inpaint.inpainting.inpainter import Completions
     from tf_inpaint.inpainting.large_images import Square
 
 GRAY = np.uint8(127)
-"""Painted over what is hidden."""
+"""Level of hidden pixels in a masked image."""
+
+KnownOf = Callable[[Input, tuple[int, int]], np.ndarray]
+"""`known_of(item, size)` returns the mask of an image, see `mask_sources.MaskSource`."""
 
 log = logging.getLogger("tf_inpaint")
 
 
 class Example(NamedTuple):
-    """One image, uint8 `[H, W, C]`, and what is known of it. H = W = S, the network's, unless it is done in place."""
+    """One image and its mask, and the rows that the network takes of the image.
+
+    An image whose mask has the network's size is one row. An image whose mask has the image's own
+    size is completed in place: the image keeps its size H x W, and every row is one of its squares.
+    `completions` in the methods are the answers for the rows; None: there is no row to complete.
+    """
 
     input: Input
     original: np.ndarray
+    """The image, uint8 `[H, W, C]`; H = W = S, the network's size, if not completed in place."""
     masked: np.ndarray
-    """What is given: the original with gray in the hole, or its box averages."""
+    """The given pixels, uint8 `[H, W, C]`: the original with gray in the hole, or its box
+    averages."""
     known: np.ndarray
-    """`[H, W, 1]` float32."""
+    """The mask, `[H, W, 1]` float32, 1 = the pixel is given, 0 = hole."""
     squares: "Sequence[Square] | None" = None
-    """Done in place: the N squares of the image that are completed, none if all is known."""
+    """The N squares that are completed in place, none if all pixels are known; None: the image is
+    not completed in place."""
     crops: tuple[np.ndarray, np.ndarray] | None = None
-    """Done in place: the squares at the network's size, as `rows`."""
+    """The squares at the network's size, see `rows`; None: the image is not completed in place."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the image keeps its own size."""
+        return self.squares is not None
 
     @property
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the network is given: masked, uint8 `[N, S, S, C]`, and known, float32 `[N, S, S, 1]`."""
+        """The rows for the network: masked, uint8 `[N, S, S, C]`, and known, float32
+        `[N, S, S, 1]`."""
         return self.crops or (self.masked[None], self.known[None])
 
     def seeds(self, seed: int) -> list[tuple[int, int]]:
-        """A seed for each row; the first one's is the image's."""
-        own = self.input.key
-        keys = (f"{own} {number}" if number else own for number in range(len(self.rows[0])))
-        return [self.input._replace(key=key).seeds(seed) for key in keys]
+        """Returns the seeds of each row. The first row has the seeds of the image."""
+        key = self.input.key
+        keys = [f"{key} {number}" if number else key for number in range(len(self.rows[0]))]
+        return [self.input._replace(key=row_key).seeds(seed) for row_key in keys]
 
-    def filled(self, generated: np.ndarray, blend: Callable) -> np.ndarray:
-        """The image that is done in place, its holes filled from the squares' pictures: `[H, W, C]` float32.
+    def completion(self, completions: "Completions | None", blend: Callable) -> np.ndarray:
+        """Returns the image with its hole filled, float `[H, W, C]` in [-1, 1].
 
         Args:
-            generated: `[N, S, S, C]` in [-1, 1].
-            blend: of `blending`. Widths in it are pixels of the network's size.
+            completions: see the class.
+            blend: function of `blending` for an image that is completed in place. The other
+                images are blended already.
+        """
+        if completions is None:
+            return images.to_float(self.masked)
+        return (
+            self.restore(completions.generated, blend) if self.in_place else completions.images[0]
+        )
+
+    def pasted(self, completions: "Completions | None") -> np.ndarray:
+        """Returns the image with the generated pixels in its hole, `[H, W, C]`, not blended."""
+        from tf_inpaint.inpainting import blending
+
+        if completions is None:
+            return self.masked
+        if self.in_place:
+            return self.restore(completions.generated, blending.paste)
+        return np.where(self.known > 0, self.masked, images.to_uint8(completions.generated[0]))
+
+    def samples(self, completions: "Completions | None", blend: Callable) -> Iterator[np.ndarray]:
+        """Yields the sampled completions, float `[H, W, C]` in [-1, 1]; see `completion`."""
+        for number in range(self.sample_count(completions)):
+            sample = completions.samples[:, number]
+            yield self.restore(sample, blend) if self.in_place else sample[0]
+
+    def sample_count(self, completions: "Completions | None") -> int:
+        """Returns the number of sampled completions."""
+        return 0 if completions is None else completions.samples.shape[1]
+
+    def uncertainty(self, completions: "Completions") -> np.ndarray:
+        """Returns the standard deviation over the samples, float `[H, W, 1]`, at most 1."""
+        from tf_inpaint.inpainting import blending, large_images
+
+        fields = np.minimum(completions.uncertainty, 1)
+        if not self.in_place:
+            return fields[0]
+        zeros = np.zeros_like(self.known)
+        return large_images.restore(zeros, self.known, self.squares, fields, blending.paste)
+
+    def restore(self, generated: np.ndarray, blend: Callable) -> np.ndarray:
+        """Returns the image that is completed in place, its holes filled from its squares.
+
+        Args:
+            generated: `[N, S, S, C]` in [-1, 1], pictures of the squares.
+            blend: function of `blending`. Its widths are in pixels of the network's size.
+
+        Returns:
+            `[H, W, C]` float32 in [-1, 1].
         """
         from tf_inpaint.inpainting import large_images
 
         scale = max((square.side for square in self.squares), default=1) / self.rows[0].shape[1]
-        given = images.to_float(self.masked)
+        masked = images.to_float(self.masked)
         return large_images.restore(
-            given, self.known, self.squares, generated, scaled(blend, scale)
+            masked, self.known, self.squares, generated, scale_width(blend, scale)
         )
 
 
-class Masks:
-    """The masks of a job: of one name, one file, or a folder of files.
+class ExampleMaker:
+    """Makes the examples for the network of a run.
 
     Args:
-        mask: a name of `masks.NAMES`, a file or a folder. White is known.
-        size: S, of the network's images.
-        channels: C, of the network's images.
-        crop: of the centre of an image, before it is resized.
-        seed: of masks that are drawn.
-        scale: how large the hole is, for a name.
-        invert: in a file, white is the hole.
-        dealt: an image takes any file of the folder, by its seed, and files may have any size; else it takes the
-            file of its own stem, which must have its size or the network's. With its own it is done in place.
-        framing: of images that are done in place, see `large_images.squares`.
+        size: S, side of the network's images in pixels.
+        channels: C, number of channels of the network's images.
+        crop: side of the center square that the network sees; 0: the shorter side.
+        framing: squares of an image that is completed in place, see `large_images.squares`.
+        low_resolution_factor: side of the boxes whose averages are given; None: pixels are given.
+        resize_masks: a mask of any size is cropped to its center square and resized to the
+            network's size, so that no image is completed in place.
 
     Raises:
-        ValueError, FileNotFoundError: no such name, file or folder, a file that is no picture, or a setting
-            that this kind of mask does not have.
+        ValueError: the boxes do not divide the image.
     """
 
     def __init__(
         self,
-        mask: str,
         size: int,
         channels: int,
-        crop: int,
-        seed: int,
-        scale: float | None = None,
-        invert: bool = False,
-        dealt: bool = False,
+        crop: int = 0,
         framing: str = "image",
+        low_resolution_factor: int | None = None,
+        resize_masks: bool = False,
     ):
-        self.mask = mask
+        if low_resolution_factor and size % low_resolution_factor:
+            raise ValueError(
+                "--mask_scale must give boxes that divide the image; received boxes of "
+                f"{low_resolution_factor} for {size} pixels; 0.5 gives boxes of 2 and 0.75 of 4."
+            )
         self.size = size
         self.channels = channels
-        self.seed = seed
-        self.scale = scale
-        self.invert = invert
         self.crop = crop
-        self.dealt = dealt
         self.framing = framing
-        self.low_resolution_factor = None
-        self.file, self.folder = None, None
-        self.said: set[str] = set()
-        path = Path(mask)
-        if mask in masks.NAMES:
-            if invert:
-                raise ValueError(
-                    f"--invert_mask must go with a mask file or folder; received {mask}; leave it out."
-                )
-            if framing != "image":
-                raise ValueError(
-                    f"--framing={framing} must go with a mask file or folder; received {mask}; leave it out."
-                )
-            if mask == "lowres":
-                self.low_resolution_factor = factor = masks.low_resolution_factor(scale)
-                if size % factor:
-                    raise ValueError(
-                        f"--mask_scale must give boxes that divide the image; received boxes of {factor} for "
-                        f"{size} pixels; 0.5 gives boxes of 2 and 0.75 of 4."
-                    )
-        elif scale is not None:
-            raise ValueError(
-                f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out."
-            )
-        elif path.is_dir():
-            self.folder = {Path(name).stem: path / name for name in images.list_files(path)}
-            if dealt and not self.folder:
-                raise ValueError(
-                    f"A mask folder must hold image files; {mask} holds none; check the path."
-                )
-        elif path.exists():
-            self.file = masks.from_picture(images.read(path), invert)
-        else:
-            raise FileNotFoundError(
-                f"--mask must be one of {', '.join(masks.NAMES)}, a file or a folder; received {mask!r}; "
-                "choose one of these or check the path."
-            )
+        self.low_resolution_factor = low_resolution_factor
+        self.resize_masks = resize_masks
+        self.logged: set[str] = set()
 
-    def named(self, key: str) -> str:
-        """What the results call the mask of this image."""
-        return str(self.in_folder(key)) if self.folder is not None else self.mask
-
-    def example(self, item: Input) -> Example:
-        """The image read and masked: at the network's size, or in place if its mask has its own size.
+    def example(self, item: Input, known_of: KnownOf) -> Example:
+        """Returns the example of an image, completed in place if the mask has the image's own size.
 
         Raises:
-            ValueError, OSError: it or its mask cannot be read, or the mask has another size.
+            ValueError, OSError: the image or its mask cannot be read, or the mask has another size.
         """
         picture = item.read()
         size = (self.size, self.size)
-        known = self.file
-        if self.mask in masks.NAMES:
-            known = masks.make(self.mask, *size, item.seeds(self.seed), self.scale)
-        elif self.folder is not None:
-            known = masks.from_picture(images.read(self.in_folder(item.key)), self.invert)
-        if self.dealt and self.mask not in masks.NAMES:
+        known = known_of(item, size)
+        if self.resize_masks:
             from tf_inpaint.inpainting import large_images
 
             known = large_images.reduced(images.center_crop(known), self.size)
         if known.shape[:2] not in (size, picture.shape[:2]):
             raise ValueError(
-                f"A mask must have its image's size or the network's, {self.size} x {self.size}; {item.key} "
-                f"is {size_of(picture)} and its mask {size_of(known)}; resize the mask."
+                f"A mask must have its image's size or the network's, {self.size} x {self.size}; "
+                f"{item.key} is {size_text(picture)} and its mask {size_text(known)}; resize the "
+                "mask."
             )
         if known.shape[:2] != size:
             return self.in_place(item, picture, known)
         original = images.fit(picture, self.size, self.channels, self.crop)
         if picture.shape != original.shape:
-            self.say_once(
+            self.log_once(
                 logging.INFO,
                 "Images are cropped to a square, resized and made %s, as the run's are; %s is %s.",
-                *(described(original), item.key, described(picture)),
+                f"{size_text(original)} {color_text(original)}",
+                item.key,
+                f"{size_text(picture)} {color_text(picture)}",
             )
         if self.low_resolution_factor:
-            return Example(
-                item, original, box_averages(original, self.low_resolution_factor), known
-            )
-        return self.masked(item, original, known)
+            averages = box_averages(original, self.low_resolution_factor)
+            return Example(item, original, averages, known)
+        return at_network_size(item, original, known)
 
     def in_place(self, item: Input, picture: np.ndarray, known: np.ndarray) -> Example:
-        """The example of an image that keeps its size; only its colours become the network's."""
+        """Returns the example of an image that keeps its size.
+
+        Only the colors become those of the network.
+
+        Args:
+            item: the image.
+            picture: its pixels, uint8 `[H, W, 1 or 3]`.
+            known: `[H, W, 1]`, 1 = given, 0 = hole.
+        """
         from tf_inpaint.inpainting import large_images
 
-        original = coloured(picture, self.channels)
+        # Hide the hole, and cut out the squares.
+        original = convert_channels(picture, self.channels)
+        masked = np.where(known > 0, original, GRAY)
+        squares = large_images.squares(known, self.size, self.framing, self.crop)
+        crops, crops_known = large_images.crops(images.to_float(masked), known, squares, self.size)
+        # Tell what the user may not expect.
         if original.shape != picture.shape:
-            self.say_once(
+            self.log_once(
                 logging.INFO,
                 "Images are made %s, as the run's are; %s is %s.",
-                *(colours(original), item.key, colours(picture)),
+                color_text(original),
+                item.key,
+                color_text(picture),
             )
-        example = self.masked(item, original, known)
-        squares = large_images.squares(known, self.size, self.framing, self.crop)
-        pictures, given = large_images.crops(
-            images.to_float(example.masked), known, squares, self.size
-        )
-        if blind := int((given.max(axis=(1, 2, 3), initial=0) == 0).sum()):
-            self.say_once(
+        unguided = int((crops_known.max(axis=(1, 2, 3), initial=0) == 0).sum())
+        if unguided:
+            self.log_once(
                 logging.WARNING,
-                "At the network's size nothing known is left of %d of the %d squares of %s, so that its search has "
-                "nothing to go by%s.",
-                *(blind, len(squares), item.key),
+                "At the network's size no known pixel is left in %d of the %d squares of %s, so "
+                "that nothing guides the search%s.",
+                unguided,
+                len(squares),
+                item.key,
                 "; --framing=hole looks closer" if self.framing == "image" else "",
             )
         if self.framing == "image" and squares:
             outside = known <= 0
             squares[0].of(outside)[:] = False
             if outside.any():
-                self.say_once(
+                self.log_once(
                     logging.WARNING,
-                    "The hole of %s reaches beyond the middle square, the only part that the network is shown, and is "
-                    "filled with that square's border there; --framing=hole looks around the holes.",
+                    "The hole of %s reaches beyond the middle square. The network sees this square "
+                    "alone, and the hole outside is filled with the border of the square; "
+                    "--framing=hole looks around the holes.",
                     item.key,
                 )
-        return example._replace(
-            squares=squares, crops=(np.where(given > 0, images.to_uint8(pictures), GRAY), given)
-        )
+        levels = np.where(crops_known > 0, images.to_uint8(crops), GRAY)
+        return Example(item, original, masked, known, squares, (levels, crops_known))
 
-    def masked(self, item: Input, original: np.ndarray, known: np.ndarray) -> Example:
-        """The example of which `known` is given."""
-        share = masks.hole_share(known)
-        if self.mask not in masks.NAMES and share > 0.9:
-            self.say_once(
-                logging.WARNING,
-                "The mask %s reads as %.0f %% hole, white being %s; if it is meant the other way round, %s.",
-                self.named(item.key),
-                100 * share,
-                *(
-                    ("hole", "drop --invert_mask")
-                    if self.invert
-                    else ("known", "pass --invert_mask")
-                ),
-            )
-        return Example(item, original, np.where(known > 0, original, GRAY), known)
-
-    def say_once(self, level: int, message: str, *values) -> None:
-        if message not in self.said:
-            self.said.add(message)
+    def log_once(self, level: int, message: str, *values) -> None:
+        """Logs a message unless the same message was logged before with any values."""
+        if message not in self.logged:
+            self.logged.add(message)
             log.log(level, message, *values)
 
-    def in_folder(self, key: str) -> Path:
-        if self.dealt:
-            files = list(self.folder.values())
-            return files[zlib.crc32(f"{self.seed} {key}".encode()) % len(files)]
-        stem = Path(key).stem
-        if stem not in self.folder:
-            raise ValueError(
-                f"A mask folder must hold a file for every image; {self.mask} has none with the stem {stem!r}; add it."
-            )
-        return self.folder[stem]
+
+def at_network_size(item: Input, original: np.ndarray, known: np.ndarray) -> Example:
+    """Returns the example of an image that has the network's size, `[S, S, C]` uint8."""
+    return Example(item, original, np.where(known > 0, original, GRAY), known)
 
 
-def scaled(blend: Callable, scale: float) -> Callable:
-    """The blend for pictures enlarged by `scale`: the widths among its settings grow with them."""
+def scale_width(blend: Callable, scale: float) -> Callable:
+    """Returns the blend for pictures enlarged by `scale`: its width, if it has one, grows too."""
     width = inspect.signature(blend).parameters.get("width")
     return functools.partial(blend, width=scale * width.default) if width else blend
 
 
-def coloured(picture: np.ndarray, channels: int) -> np.ndarray:
-    """The picture in gray or RGB, as `images.fit` makes it."""
+def convert_channels(picture: np.ndarray, channels: int) -> np.ndarray:
+    """Returns the picture in gray (1 channel) or RGB (3 channels), as `images.fit` converts it."""
     if picture.shape[2] == channels:
         return picture
     levels = Image.fromarray(picture[..., 0] if channels == 3 else picture)
-    return np.asarray(levels.convert("RGB" if channels == 3 else "L")).reshape(
-        *picture.shape[:2], channels
-    )
+    converted = levels.convert("RGB" if channels == 3 else "L")
+    return np.asarray(converted).reshape(*picture.shape[:2], channels)
 
 
 def box_averages(picture: np.ndarray, factor: int) -> np.ndarray:
-    """The picture with every `factor` x `factor` box replaced by its mean."""
+    """Returns the picture with every `factor` x `factor` box replaced by its mean."""
     height, width, channels = picture.shape
     boxes = picture.reshape(height // factor, factor, width // factor, factor, channels)
     means = np.rint(boxes.mean(axis=(1, 3), keepdims=True)).astype(np.uint8)
     return np.broadcast_to(means, boxes.shape).reshape(picture.shape)
 
 
-def size_of(picture: np.ndarray) -> str:
-    """Width x height, as viewers write it."""
+def size_text(picture: np.ndarray) -> str:
+    """Returns width x height, in the order in which viewers show them."""
     return f"{picture.shape[1]} x {picture.shape[0]}"
 
 
-def described(picture: np.ndarray) -> str:
-    """Size and colours."""
-    return f"{size_of(picture)} {colours(picture)}"
-
-
-def colours(picture: np.ndarray) -> str:
+def color_text(picture: np.ndarray) -> str:
+    """Returns "gray" or "RGB"."""
     return "gray" if picture.shape[2] == 1 else "RGB"

@@ -1,12 +1,12 @@
-"""What a command works on: images with their names.
+"""The images that a command works on, with their names.
 
-Files given on the command line, or held-out images of the run's own data. An image's seed is made from its
-path relative to the folder that was given: the same wherever it stands in the list.
+The images are files from the command line, or held-out images of the run's own data. The seeds of
+an image are made from its path relative to the given folder, so that they do not depend on the
+other images.
 """
 
-import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
@@ -16,26 +16,39 @@ import numpy as np
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.data.sources import Source, open_source
 from tf_inpaint.files import images
+from tf_inpaint.inputs.seeds import image_seeds
+
+RESERVED = {"sheet", "search", "details", "completions", "latents", "config"}
+"""Names without suffix that no image may take, because the commands write files of these names."""
 
 
 class Input(NamedTuple):
     """One image to work on."""
 
     file: str
-    """Known by this in results: a whole path, for two folders may hold files of one key."""
+    """Name of the image in the results: an absolute path, because two folders may hold files with
+    the same key."""
     key: str
-    """Its path relative to the folder that was given; fixes its seed."""
+    """Path of the image relative to the given folder. The seeds of the image are made from it."""
     stem: str
-    """What its output is called, unlike any other's."""
+    """Name of the image's output without suffix. No other image has the same."""
     read: Callable[[], np.ndarray]
-    """Gives uint8 `[H, W, 1 or 3]`; raises ValueError or OSError with a sentence."""
+    """Function that returns the pixels, uint8 `[H, W, 1 or 3]`. Its ValueError or OSError is one
+    sentence."""
 
     def seeds(self, seed: int) -> tuple[int, int]:
-        return seed, zlib.crc32(self.key.encode())
+        """Returns the seeds of the image's mask and search; `seed` is that of the command."""
+        return image_seeds(seed, self.key)
 
 
 def pictures(config: TrainConfig, split: str, limit: int = 0) -> Source:
-    """The images of one split, `train` or `held_out`, of a run's data; at most `limit`, if that is not 0."""
+    """Returns the images of one split of a run's data.
+
+    Args:
+        config: settings of the run.
+        split: "train" or "held_out".
+        limit: maximum number of images; 0: all.
+    """
     if split == "train" and config.train_images:
         limit = min(limit or config.train_images, config.train_images)
     data_dir = config.data_dir or None
@@ -45,10 +58,11 @@ def pictures(config: TrainConfig, split: str, limit: int = 0) -> Source:
 
 
 def held_out(source: Source, count: int) -> list[Input]:
-    """The first `count` images of a held-out split (all, if fewer), in an order whose every beginning is spread.
+    """Returns `count` images from all over a held-out split, or all images if there are fewer.
 
-    Data sets are often sorted; in the order of the indices' reversed binary digits (van der Corput 1935) the first
-    few images already come from all over the split. A larger `count` only adds images.
+    Data sets are often sorted. Therefore the images come in the order of their indices' reversed
+    binary digits (van der Corput 1935), in which the first few images already come from all over
+    the split. A larger `count` only adds images.
     """
     width = (source.size - 1).bit_length()
     indices = sorted(range(source.size), key=lambda index: f"{index:0{width}b}"[::-1])[:count]
@@ -70,36 +84,41 @@ def held_out(source: Source, count: int) -> list[Input]:
 
 
 def files(paths: Sequence[str], leave_out: Path) -> list[Input]:
-    """The image files among `paths` and in the folders among them, each once; none from below `leave_out`.
+    """Returns the image files among `paths` and in the folders among `paths`, each file once.
 
-    A path that does not exist is listed too: its `read` says so.
+    The list also holds a path that does not exist: its `read` raises an error.
+
+    Args:
+        paths: files and folders.
+        leave_out: folder whose files are not returned.
     """
-    found: dict[Path, tuple[str, str]] = {}
+    # Find all files, with a short and a longer key.
+    keys_of: dict[Path, tuple[str, str]] = {}
     for path in map(Path, paths):
-        folder, keys = (
-            (path, images.list_files(path)) if path.is_dir() else (path.parent, [path.name])
-        )
+        folder, keys = path.parent, [path.name]
+        if path.is_dir():
+            folder, keys = path, images.list_files(path)
         for key in keys:
-            place = (folder / key).resolve()
-            if not place.is_relative_to(leave_out.resolve()):
-                found.setdefault(place, (key, f"{folder.resolve().name}/{key}".lstrip("/")))
-    counts = Counter(key for key, _ in found.values())
-    names = stems([key if counts[key] == 1 else longer for key, longer in found.values()])
+            file = (folder / key).resolve()
+            if not file.is_relative_to(leave_out.resolve()):
+                keys_of.setdefault(file, (key, f"{folder.resolve().name}/{key}".lstrip("/")))
+    # Name the outputs.
+    counts = Counter(key for key, _ in keys_of.values())
+    names = stems([key if counts[key] == 1 else longer for key, longer in keys_of.values()])
 
-    def reader(place):
-        return lambda: images.read(place)
+    def reader(file):
+        return lambda: images.read(file)
 
     return [
-        Input(str(place), key, stem, reader(place))
-        for (place, (key, _)), stem in zip(found.items(), names, strict=True)
+        Input(str(file), key, stem, reader(file))
+        for (file, (key, _)), stem in zip(keys_of.items(), names, strict=True)
     ]
 
 
-RESERVED = {"sheet", "search", "details", "completions", "latents", "config"}
-
-
 def stems(keys: Sequence[str]) -> list[str]:
-    """A file name without suffix for each key: its stem, and as much of its path as tells it from the others.
+    """Returns a file name without suffix for each key.
+
+    The name is the key's stem, with as much of its path as makes the name unique.
 
     >>> stems(["a.jpg", "b.jpg", "x/b.jpg", "a.png"])
     ['a_jpg', 'b', 'x_b', 'a_png']
@@ -107,41 +126,47 @@ def stems(keys: Sequence[str]) -> list[str]:
 
     def spellings(key):
         path = Path(key)
-        whole = "_".join(path.with_suffix("").parts)
-        return [path.stem, whole, f"{whole}_{path.suffix[1:]}"]
+        full = "_".join(path.with_suffix("").parts)
+        return [path.stem, full, f"{full}_{path.suffix[1:]}"]
 
-    # A file system may take "A.png" and "a.png" for one.
+    # A file system may take "A.png" and "a.png" for one file.
     levels = [
         [spelling.casefold() for spelling in level]
         for level in zip(*map(spellings, keys), strict=True)
     ]
-    result: list[str] = []
-    taken = set(RESERVED)
     counts = [Counter(level) for level in levels]
+    names: list[str] = []
+    taken = set(RESERVED)
     for index, key in enumerate(keys):
         choices = spellings(key)
-        alone = (
+        unique = (
             choice
             for choice, level, number in zip(choices, levels, counts, strict=True)
             if number[level[index]] == 1 and level[index] not in taken
         )
-        result.append(untaken(next(alone, choices[-1]), taken))
-    return result
+        names.append(claim_name(next(unique, choices[-1]), taken))
+    return names
 
 
-def named(items: list[Input], done: dict[str, dict]) -> list[Input]:
-    """The items by names that go with what is done: it keeps its own, and no other image takes that.
+def rename_for_job(items: list[Input], done: Mapping[str, Mapping]) -> list[Input]:
+    """Returns the images with stems that fit to the outputs of a job.
+
+    An image that is done keeps its stem, and no other image takes it.
 
     Args:
-        done: the lines of a job's results, by file; "completion" is what was written.
+        items: the images.
+        done: rows of the job's results, by the `file` of the image. In a row, "completion" is the
+            name of the output.
     """
-    own = {file: line["completion"].removesuffix(".png") for file, line in done.items()}
-    taken = RESERVED | {stem.casefold() for stem in own.values()}
-    return [item._replace(stem=own.get(item.file) or untaken(item.stem, taken)) for item in items]
+    stem_of = {file: row["completion"].removesuffix(".png") for file, row in done.items()}
+    taken = RESERVED | {stem.casefold() for stem in stem_of.values()}
+    return [
+        item._replace(stem=stem_of.get(item.file) or claim_name(item.stem, taken)) for item in items
+    ]
 
 
-def untaken(stem: str, taken: set[str]) -> str:
-    """The stem, with a number behind it if it is among `taken`, to which it is added."""
+def claim_name(stem: str, taken: set[str]) -> str:
+    """Returns the stem, with a number behind it if it is in `taken`, and adds it to `taken`."""
     numbered = (f"{stem}_{number}" for number in count(2))
     stem = next(choice for choice in chain([stem], numbered) if choice.casefold() not in taken)
     taken.add(stem.casefold())

@@ -1,4 +1,4 @@
-"""Many requests under way at a time, a bounded number of them, with results in order."""
+"""Calls a function for many items in threads, with results in the order of the items."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,10 +9,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(
+def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
-    """`map`, with `workers` calls under way at a time, and at most as many results waiting for their turn."""
+    """Yields `function(item)` for every item, in order, with `workers` calls at a time.
+
+    At most `2 * workers` items are taken ahead of the last result. So `items` may be endless, and
+    few results wait for their turn. The first exception ends all further calls.
+    """
     pending: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:

@@ -1,0 +1,198 @@
+"""The way from `--mask` to `known`: a name, a mask file, or a folder of mask files.
+
+No TensorFlow: the client uses this module too.
+"""
+
+import logging
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tf_inpaint.files import images
+from tf_inpaint.inpainting import masks
+from tf_inpaint.inputs.named_images import Input
+from tf_inpaint.inputs.seeds import mask_file_index
+
+MAX_HOLE_SHARE = 0.9
+"""Share of hole pixels above which a mask file may have black and white swapped."""
+
+log = logging.getLogger("tf_inpaint")
+
+
+class MaskSource(Protocol):
+    """Gives each image its mask."""
+
+    def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
+        """Returns `known`, `[H, W, 1]` float32, 1 = the pixel is given, 0 = hole.
+
+        Args:
+            item: the image.
+            size: height and width of a mask that is drawn. A mask from a file has the file's size.
+
+        Raises:
+            ValueError, OSError: the image has no mask file, or the file cannot be read.
+        """
+
+    def label(self, key: str) -> str:
+        """Returns how the results call the mask of the image with this key."""
+
+
+class NamedMask:
+    """Masks that are drawn by their name, with the seeds of the image.
+
+    Args:
+        name: one of `masks.NAMES`.
+        seed: seed of the command.
+        scale: size of the hole, in (0, 1); None: the default of this mask.
+    """
+
+    def __init__(self, name: str, seed: int, scale: float | None = None):
+        self.name = name
+        self.seed = seed
+        self.scale = scale
+
+    def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
+        """See `MaskSource`."""
+        return masks.make(self.name, *size, item.seeds(self.seed), self.scale)
+
+    def label(self, key: str) -> str:
+        """See `MaskSource`."""
+        return self.name
+
+
+class MaskFile:
+    """One mask file for all images.
+
+    Args:
+        path: path of the file.
+        invert: in the file, white is the hole.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
+
+    def __init__(self, path: str, invert: bool = False):
+        self.path = path
+        self.known = masks.from_picture(images.read(Path(path)), invert)
+        if masks.hole_share(self.known) > MAX_HOLE_SHARE:
+            warn_of_hole(self.known, path, invert)
+
+    def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
+        """See `MaskSource`."""
+        return self.known
+
+    def label(self, key: str) -> str:
+        """See `MaskSource`."""
+        return self.path
+
+
+class MaskFolder:
+    """A folder with a mask file for every image.
+
+    Args:
+        folder: path of the folder. Its subfolders count too.
+        invert: in the files, white is the hole.
+        pick_seed: each image takes any of the files, by this seed; None: an image takes the file
+            with its own stem.
+
+    Raises:
+        ValueError: with `pick_seed`, the folder has no image file.
+    """
+
+    def __init__(self, folder: str, invert: bool = False, pick_seed: int | None = None):
+        self.folder = folder
+        self.invert = invert
+        self.pick_seed = pick_seed
+        names = images.list_files(folder)
+        self.files = {Path(name).stem: Path(folder) / name for name in names}
+        self.has_warned = False
+        if pick_seed is not None and not self.files:
+            raise ValueError(
+                f"A mask folder must hold image files; {folder} holds none; check the path."
+            )
+
+    def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
+        """See `MaskSource`."""
+        return self.read(self.file_of(item.key))
+
+    def label(self, key: str) -> str:
+        """See `MaskSource`."""
+        return str(self.file_of(key))
+
+    def read(self, path: Path) -> np.ndarray:
+        """Returns `known` of one file. Warns once if a file has a large hole."""
+        known = masks.from_picture(images.read(path), self.invert)
+        if not self.has_warned and masks.hole_share(known) > MAX_HOLE_SHARE:
+            self.has_warned = True
+            warn_of_hole(known, path, self.invert)
+        return known
+
+    def file_of(self, key: str) -> Path:
+        """Returns the mask file of the image with this key."""
+        if self.pick_seed is not None:
+            paths = list(self.files.values())
+            return paths[mask_file_index(self.pick_seed, key, len(paths))]
+        stem = Path(key).stem
+        if stem not in self.files:
+            raise ValueError(
+                f"A mask folder must hold a file for every image; {self.folder} has none with the "
+                f"stem {stem!r}; add it."
+            )
+        return self.files[stem]
+
+
+def new_mask_source(
+    mask: str,
+    seed: int,
+    scale: float | None = None,
+    invert: bool = False,
+    pick_from_folder: bool = False,
+) -> NamedMask | MaskFile | MaskFolder:
+    """Returns the source of the masks that `--mask` names.
+
+    Args:
+        mask: a name of `masks.NAMES`, a file or a folder. White is known.
+        seed: seed of the command. Masks are drawn, and files are picked, by this seed.
+        scale: size of the hole, in (0, 1); only with a name.
+        invert: in a file, white is the hole; only with a file or folder.
+        pick_from_folder: an image takes any file of the folder, by the seed, instead of the file
+            with its own stem.
+
+    Raises:
+        ValueError: a file that is no picture, or a setting that this kind of mask does not have.
+        FileNotFoundError: no such name, file or folder.
+    """
+    if mask in masks.NAMES:
+        if invert:
+            raise ValueError(
+                f"--invert_mask must go with a mask file or folder; received {mask}; leave it out."
+            )
+        return NamedMask(mask, seed, scale)
+    if scale is not None:
+        raise ValueError(
+            f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out."
+        )
+    if Path(mask).is_dir():
+        return MaskFolder(mask, invert, seed if pick_from_folder else None)
+    if Path(mask).exists():
+        return MaskFile(mask, invert)
+    raise FileNotFoundError(
+        f"--mask must be one of {', '.join(masks.NAMES)}, a file or a folder; received {mask!r}; "
+        "choose one of these or check the path."
+    )
+
+
+def warn_of_hole(known: np.ndarray, path: Path | str, invert: bool) -> None:
+    """Warns that a mask file may have black and white swapped."""
+    white, remedy = "known", "pass --invert_mask"
+    if invert:
+        white, remedy = "hole", "drop --invert_mask"
+    log.warning(
+        "The mask %s reads as %.0f %% hole, because white is %s; if the mask is meant the other "
+        "way round, %s.",
+        path,
+        100 * masks.hole_share(known),
+        white,
+        remedy,
+    )
