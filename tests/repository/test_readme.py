@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tf_inpaint
 from tf_inpaint import __main__ as story
 from tf_inpaint.config import (
     ClientConfig,
@@ -29,6 +30,7 @@ from tf_inpaint.config import (
 )
 from tf_inpaint.config.flags import parse
 from tf_inpaint.files import images
+from tf_inpaint.inpainting.completions import Completions
 from tf_inpaint.metrics import classifier
 
 ROOT = Path(__file__).parents[2]
@@ -126,6 +128,20 @@ def test_link_leads_somewhere(path, target):
         assert (path.parent / file).is_file()
     else:
         assert images.read(path.parent / file).std() > 0
+
+
+def test_contributing_names_every_folder():
+    folders = {path.parent.name for path in (ROOT / "tf_inpaint").glob("*/__init__.py")}
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text()
+    assert set(re.findall(r"^\| `tf_inpaint/(\w+)/`", text, flags=re.MULTILINE)) == folders
+
+
+def test_python_names_exist():
+    code = README.split("## In Python")[1].split("\n## ")[0]
+    names = set(re.findall(r"tf_inpaint\.(\w+)", code))
+    assert {"load", "SearchSettings"} <= names and all(hasattr(tf_inpaint, name) for name in names)
+    attributes = set(re.findall(r"completions\.(\w+)", code))
+    assert attributes and attributes <= set(Completions._fields)
 
 
 def test_every_picture_is_shown():
