@@ -1,4 +1,4 @@
-"""One page of pictures, numbers, settings and a command."""
+"""A page with pictures, numbers, settings and a command."""
 
 import base64
 import dataclasses
@@ -21,7 +21,10 @@ EVIL = "<script>alert('1')</script> & \"two\".png"
 
 
 class Page(html.parser.HTMLParser):
-    """What a page holds; fails where a tag is not closed, or not the one that is open."""
+    """Tags, table rows and text of a page.
+
+    A tag that is not closed, or that is closed in the wrong order, raises an error.
+    """
 
     def __init__(self, text):
         super().__init__()
@@ -49,10 +52,12 @@ class Page(html.parser.HTMLParser):
             self.rows[-1][-1] += data
 
     def all(self, tag):
+        """Returns the attributes of all tags with a name."""
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def whole(folder):
+def evil_page(folder):
+    """Returns a page whose names and texts contain HTML, quotes and ampersands."""
     images.write(folder / "sheet.png", picture(0))
     images.animate(folder / "search.gif", [picture(0), picture(1)], 0.1)
     config = CompleteConfig(images=(EVIL, "it's"), run_dir="runs/<b>", steps=7)
@@ -80,9 +85,10 @@ def whole(folder):
 
 
 def test_page_is_well_formed_self_contained_and_the_same_each_time(tmp_path):
-    text = whole(tmp_path)
+    """All text is escaped, and the page has no address and no script."""
+    text = evil_page(tmp_path)
     page = Page(text)
-    assert text == whole(tmp_path)
+    assert text == evil_page(tmp_path)
     assert "http" not in text and "//" not in re.sub(r"base64,[^\"]*", "", text)
     assert "script" not in dict(page.tags) and "b" not in dict(page.tags) and "Nothing" not in text
     assert page.text["h1"] == f"Of {EVIL}" and [image["alt"] for image in page.all("img")] == [
@@ -94,18 +100,23 @@ def test_page_is_well_formed_self_contained_and_the_same_each_time(tmp_path):
 
 
 def test_pictures_are_the_files(tmp_path):
+    """A page contains the bytes of the picture files."""
     for image, name, kind in zip(
-        Page(whole(tmp_path)).all("img"), ("sheet.png", "search.gif"), ("png", "gif"), strict=True
+        Page(evil_page(tmp_path)).all("img"),
+        ("sheet.png", "search.gif"),
+        ("png", "gif"),
+        strict=True,
     ):
         head, _, data = image["src"].partition(",")
         assert head == f"data:image/{kind};base64"
         assert base64.b64decode(data, validate=True) == (tmp_path / name).read_bytes()
         assert (image["width"], image["height"]) == ("56", "56"), (
-            "twice as large, so that one can see them"
+            "small pictures are shown twice as large"
         )
 
 
 def test_a_large_picture_is_linked(tmp_path):
+    """The page links to a file that is too large for it."""
     (tmp_path / "a b").mkdir()
     path = tmp_path / "a b" / "<&?.png"
     images.write(path, np.random.default_rng(0).integers(0, 256, (1300, 1300, 3), dtype=np.uint8))
@@ -137,30 +148,26 @@ def test_a_large_picture_is_linked(tmp_path):
     ],
 )
 def test_the_command_is_the_config(module, config):
+    """The command line on the page, parsed, gives the same settings."""
     text = Page(webpage.origin({}, flags.command(module, config))[-1]).text["pre"]
-    python, m, named, *argv = shlex.split(text)
-    assert (python, m, named) == ("python", "-m", module)
+    python, option, name, *argv = shlex.split(text)
+    assert (python, option, name) == ("python", "-m", module)
     assert parse(type(config), argv) == config
     assert flags.command(module, type(config)()) == f"python -m {module}"
 
 
-def test_markdown_of_an_evaluation():
-    text = "# Title\n\n## <i>\n\n| method | a | MB |\n| --- | --- | --- |\n| x<y | **1.0** (0 to 2) |  |\n"
-    text += "\n- *one*\n  `s`\n- 2 < 3\n"
-    page = Page(webpage.markdown(text, "It"))
-    assert page.rows == [["method", "a", "MB"], ["x<y", "1.0 (0 to 2)", ""]]
-    assert page.text["h3"] == "<i>" and page.text["strong"] == "1.0" and page.text["em"] == "one"
-    assert len(page.all("li")) == 2 and "Title" not in str(page.text)
-
-
 def test_a_table_shows_the_first_lines_and_counts_the_rest():
-    lines = [{"file": str(index), "n": index} for index in range(webpage.ROWS + 5)]
+    """The mean is over all lines, and the rows are the first lines."""
+    lines = [{"file": str(index), "n": index} for index in range(webpage.MAX_TABLE_ROWS + 5)]
     page = Page(webpage.numbers(lines, {"n": ("n", 0)}, ""))
-    assert [row[0] for row in page.rows[2:]] == [str(index) for index in range(webpage.ROWS)]
+    assert [row[0] for row in page.rows[2:]] == [
+        str(index) for index in range(webpage.MAX_TABLE_ROWS)
+    ]
     assert page.rows[1] == ["mean of 25", "12"] and page.text["p"] == "And 5 more."
 
 
-def test_complete_leaves_a_page_of_its_numbers(tmp_path):
+def test_complete_writes_a_page_with_its_numbers(tmp_path):
+    """The page of `complete` shows the numbers and pictures that the command wrote."""
     (tmp_path / "in").mkdir()
     for seed, name in enumerate(("a.png", "<script>b.png", "c.png")):
         images.write(tmp_path / "in" / name, picture(seed))
@@ -171,7 +178,7 @@ def test_complete_leaves_a_page_of_its_numbers(tmp_path):
         steps=3,
         details=2,
     )
-    for _ in range(2):  # continued, it may be written anew
+    for _ in range(2):  # A continued job writes the page again.
         assert complete.run(config) == 0
         page = Page((tmp_path / "out/index.html").read_text(encoding="utf-8"))
     lines = [

@@ -1,13 +1,14 @@
-"""How much memory this process takes."""
+"""Peak memory of this process, where the system tells it (Linux)."""
 
 import re
 from pathlib import Path
 
 PROCESS = Path("/proc/self")
+"""Folder in which Linux describes this process."""
 
 
 def reset_peak() -> None:
-    """From here on, `peak` is that of what follows. Does nothing where the system cannot do it."""
+    """Starts a new measurement of the peak. Does nothing where the system does not measure."""
     try:
         (PROCESS / "clear_refs").write_text("5")
     except OSError:
@@ -15,9 +16,10 @@ def reset_peak() -> None:
 
 
 def peak() -> float | None:
-    """The most memory that was resident since `reset_peak`, in MB; None where the system does not say."""
+    """Returns the maximum resident memory since `reset_peak` in MB, or None if it is not known."""
     try:
-        found = re.search(r"VmHWM:\s*(\d+) kB", (PROCESS / "status").read_text())
+        status = (PROCESS / "status").read_text()
     except OSError:
         return None
-    return int(found[1]) / 1024 if found else None
+    match = re.search(r"VmHWM:\s*(\d+) kB", status)
+    return int(match[1]) / 1024 if match else None

@@ -1,19 +1,20 @@
-"""The folder of an evaluation: a row of numbers for each method, mask and image, and the pictures."""
+"""Output folder of an evaluation: pictures, and a row of numbers for each of them."""
 
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tf_inpaint.files import folders, images
+from tf_inpaint.files.journal import Journal
 from tf_inpaint.inputs.masked_images import Example
 from tf_inpaint.metrics import pairwise
 
-FREE = {
+CHANGEABLE_SETTINGS = {
     "compare",
     "count",
     "few",
@@ -25,31 +26,41 @@ FREE = {
     "overwrite",
     "run_dir",
 }
-"""Settings that change no row; `runs`, which networks there are, does."""
-HIGHEST = 60.0
-"""Decibels that count for two equal images, of which the PSNR is infinite and a mean would be too: those of an error of
-a thousandth of the range. Hidden background that is filled exactly is not rare."""
+"""Names of the settings that may change when an evaluation is continued, for they change no row.
+
+`runs` is not among them: the networks of a run change its rows.
+"""
+MAX_PSNR = 60.0
+"""Maximum PSNR in decibels, that of an error of 0.1 % of the range.
+
+Without a maximum, one exactly filled hole makes the mean infinite. Such a hole is not rare: a
+hidden background is often filled exactly.
+"""
 ORIGINAL, MASKED = "original", "masked"
-"""Folders beside the methods' own."""
+"""Names of the folders with the original and the masked images, beside those of the methods."""
 
 Key = tuple[str, str, str]
-"""Method, mask, image."""
+"""Method, mask and image of a row."""
 
 
 class Results:
-    """What is known so far. What is in the journal is there, so that a killed job loses at most a few images.
+    """The rows and pictures of an evaluation, in memory and in its folder.
+
+    The pictures of a row are written before the row is appended to the journal, so that a killed
+    evaluation loses at most a few images.
 
     Args:
-        out_dir: made by `begin`.
-        settings: of the job; a folder is only continued with the same. In `mask_sources` what each mask's name stands
-            for, to which later jobs may add.
-        overwrite: begin anew.
+        out_dir: output folder. `begin` creates the folder.
+        settings: settings of the evaluation. A folder is only continued with the same settings,
+            apart from `CHANGEABLE_SETTINGS`. `mask_sources` holds the name or path of each mask by
+            its name in the results; a later evaluation may add masks.
+        overwrite: whether to start again without the existing rows.
 
     Attributes:
-        rows: by method, mask and image.
+        rows: rows by method, mask and image.
 
     Raises:
-        ValueError: the folder holds something else, or cannot be written.
+        ValueError: the folder contains something else, or cannot be written.
     """
 
     def __init__(self, out_dir: Path, settings: dict[str, Any], overwrite: bool):
@@ -57,32 +68,53 @@ class Results:
         self.settings = settings
         self.overwrite = overwrite
         self.path = out_dir / "evaluation.json"
-        self.journal = out_dir / ".journal.jsonl"
+        self.journal = Journal(out_dir / ".journal.jsonl")
         self.rows: dict[Key, dict] = {}
-        folders.check(out_dir, settings, FREE, overwrite)
-        if overwrite:
-            return
-        if (out_dir / "config.json").exists():
-            there = json.loads((out_dir / "config.json").read_text()).get("mask_sources", {})
-            for name, source in settings["mask_sources"].items():
-                if there.get(name, source) != source:
-                    raise ValueError(
-                        f"A mask's name must stand for one mask in a folder; {out_dir} has {name} of {there[name]}, "
-                        f"and now it is {source}; rename it, choose another --out_dir, or pass --overwrite."
-                    )
-            self.settings = settings | {"mask_sources": there | settings["mask_sources"]}
-        done = json.loads(self.path.read_text())["results"] if self.path.exists() else []
-        for row in done + folders.recover(self.journal):
+        self._written: set[tuple[str, str]] = set()
+        """Mask and image of the originals that this process has written."""
+        self._originals: tuple[tuple[str, Sequence[str]], np.ndarray] | None = None
+        """The last arguments and result of `originals`."""
+        folders.check(out_dir, settings, CHANGEABLE_SETTINGS, overwrite)
+        if not overwrite:
+            self.settings = settings | {"mask_sources": self.mask_sources()}
+            self.recover()
+
+    def mask_sources(self) -> dict[str, str]:
+        """Returns the sources of all masks by name: those of the folder and those of the settings.
+
+        Raises:
+            ValueError: two masks have the same name.
+        """
+        sources = self.settings["mask_sources"]
+        path = self.out_dir / "config.json"
+        if not path.exists():
+            return sources
+        existing = json.loads(path.read_text()).get("mask_sources", {})
+        for name, source in sources.items():
+            if existing.get(name, source) != source:
+                raise ValueError(
+                    "The name of a mask must stand for one mask in a folder; "
+                    f"{self.out_dir} has {name} of {existing[name]}, and now it is {source}; "
+                    "rename it, choose another --out_dir, or pass --overwrite."
+                )
+        return existing | sources
+
+    def recover(self) -> None:
+        """Reads the rows of an earlier evaluation, from its result and from its journal."""
+        rows = json.loads(self.path.read_text())["results"] if self.path.exists() else []
+        for row in rows + self.journal.recover():
             self.rows[row["method"], row["mask"], row["image"]] = row
 
     def begin(self) -> None:
+        """Creates the folder. With `overwrite`, the existing pictures and rows are deleted."""
         if self.overwrite:
             shutil.rmtree(self.out_dir / "images", ignore_errors=True)
-            for path in (self.path, self.journal):
-                path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+            self.journal.remove()
         folders.begin(self.out_dir, self.settings)
 
     def folder(self, method: str, mask: str) -> Path:
+        """Returns the folder of the pictures of one method, or of `ORIGINAL` or `MASKED`."""
         return self.out_dir / "images" / method.replace(":", ".") / mask
 
     def write(
@@ -92,56 +124,92 @@ class Results:
         examples: Sequence[Example],
         completions: np.ndarray,
         generated: np.ndarray | None,
-        cost: dict[str, Any],
+        cost: Mapping[str, Any],
     ) -> None:
-        """The pictures and rows of some images.
+        """Writes the pictures and rows of some images.
 
         Args:
-            completions, generated: `[N, H, W, C]`; no `generated` for a method that has none.
-            cost: further numbers, the same for all of them.
+            method: name of the method.
+            mask: name of the mask.
+            examples: N images under this mask.
+            completions: `[N, H, W, C]` in [-1, 1].
+            generated: `[N, H, W, C]` in [-1, 1], G(z) before blending; None for a method without G.
+            cost: further numbers, the same for every image.
         """
         originals = images.to_float(np.stack([example.original for example in examples]))
         known = np.stack([example.known for example in examples])
-        numbers = measured(originals, known, completions, generated)
-        folders = [self.folder(name, mask) for name in (method, ORIGINAL, MASKED)]
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-        lines = ""
+        metrics = image_metrics(originals, known, completions, generated)
+        rows = []
         for index, example in enumerate(examples):
-            name = f"{example.input.stem}.png"
-            for folder, picture in zip(
-                folders, (completions[index], example.original, example.masked), strict=True
-            ):
-                images.write(folder / name, picture)
-            row = {"method": method, "mask": mask, "image": example.input.key, "file": name}
-            row |= {name: finite(values[index]) for name, values in numbers.items()} | cost
-            self.rows[method, mask, example.input.key] = row
-            lines += json.dumps(row) + "\n"
-        with self.journal.open("a") as file:
-            file.write(lines)
+            key, name = example.input.key, f"{example.input.stem}.png"
+            write_picture(self.folder(method, mask) / name, completions[index])
+            self.write_original(mask, example)
+            row = {"method": method, "mask": mask, "image": key, "file": name}
+            row |= {name: finite(values[index]) for name, values in metrics.items()}
+            row |= cost
+            self.rows[method, mask, key] = row
+            rows.append(row)
+        self.journal.append(rows)
+
+    def write_original(self, mask: str, example: Example) -> None:
+        """Writes the original and the masked image, unless this process has already done so."""
+        name = f"{example.input.stem}.png"
+        if (mask, name) not in self._written:
+            write_picture(self.folder(ORIGINAL, mask) / name, example.original)
+            write_picture(self.folder(MASKED, mask) / name, example.masked)
+            self._written.add((mask, name))
+
+    def groups(self) -> list[tuple[str, str, list[dict]]]:
+        """Returns each pair of a method and a mask with its rows."""
+        groups: dict[tuple[str, str], list[dict]] = {}
+        for (method, mask, _), row in self.rows.items():
+            groups.setdefault((method, mask), []).append(row)
+        return [(method, mask, rows) for (method, mask), rows in groups.items()]
 
     def pictures(self, method: str, mask: str, files: Sequence[str]) -> np.ndarray:
-        """What was written, `[N, H, W, C]` uint8."""
+        """Returns pictures of one method, or of `ORIGINAL` or `MASKED`: uint8 `[N, H, W, C]`."""
         return np.stack([images.read(self.folder(method, mask) / name) for name in files])
 
-    def finish(self, contents: dict[str, Any]) -> None:
-        """Writes evaluation.json, which then holds all that is in the journal."""
+    def originals(self, mask: str, files: Sequence[str]) -> np.ndarray:
+        """Returns original images, uint8 `[N, H, W, C]`.
+
+        The last result is stored, for the methods of one mask need the same originals one after
+        another.
+        """
+        if self._originals is None or self._originals[0] != (mask, files):
+            self._originals = (mask, files), self.pictures(ORIGINAL, mask, files)
+        return self._originals[1]
+
+    def finish(self, contents: Mapping[str, Any]) -> None:
+        """Writes evaluation.json with the contents and all rows, and removes the journal."""
+        text = json.dumps({**contents, "results": list(self.rows.values())}, indent=1)
         with images.atomic(self.path) as path:
-            path.write_text(
-                json.dumps(contents | {"results": list(self.rows.values())}, indent=1) + "\n"
-            )
-        self.journal.unlink(missing_ok=True)
+            path.write_text(text + "\n")
+        self.journal.remove()
 
 
-def measured(
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Writes a picture, and creates its folder if necessary."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images.write(path, picture)
+
+
+def image_metrics(
     originals: np.ndarray, known: np.ndarray, completions: np.ndarray, generated: np.ndarray | None
 ) -> dict[str, np.ndarray]:
-    """What can be said of each completion and its original, `[N]` each."""
+    """Returns the metrics of each completion, `[N]` by name. A hole without a pixel gives NaN.
+
+    Args:
+        originals: `[N, H, W, C]` in [-1, 1].
+        known: `[N, H, W, 1]`, 1 = given, 0 = hole.
+        completions: `[N, H, W, C]` in [-1, 1].
+        generated: `[N, H, W, C]`, G(z) before blending, for the metric `contextual`; or None.
+    """
     hole = 1 - known
-    values = {
+    metrics = {
         "hole_share": hole.mean(axis=(1, 2, 3)),
-        "hole_psnr": np.minimum(pairwise.psnr(completions, originals, hole), HIGHEST),
-        "psnr": np.minimum(pairwise.psnr(completions, originals), HIGHEST),
+        "hole_psnr": np.minimum(pairwise.psnr(completions, originals, hole), MAX_PSNR),
+        "psnr": np.minimum(pairwise.psnr(completions, originals), MAX_PSNR),
         "hole_ssim": pairwise.ssim(completions, originals, hole),
         "ssim": pairwise.ssim(completions, originals),
         "hole_l1": pairwise.l1(completions, originals, hole),
@@ -150,10 +218,10 @@ def measured(
         "original_seam": pairwise.seam(originals, known),
     }
     if generated is not None:
-        values["contextual"] = (known * np.abs(generated - originals)).sum(axis=(1, 2, 3))
-    return values
+        metrics["contextual"] = (known * np.abs(generated - originals)).sum(axis=(1, 2, 3))
+    return metrics
 
 
 def finite(value: float) -> float | None:
-    """JSON has no NaN, which stands for a hole of no pixel."""
+    """Returns the value, or None for NaN and infinity, which JSON does not have."""
     return float(value) if math.isfinite(value) else None

@@ -1,224 +1,195 @@
-"""What a command made as one HTML page: pictures, numbers, settings, and the command to repeat it.
+"""The results of a command as one HTML page.
 
-The page is one file. Pictures are inside it as data URIs; it has no script and asks the network for nothing. Whatever
-is shown, file names and settings too, is escaped.
+The page shows pictures, numbers, settings, and the command that repeats the job. The page is one
+file, which contains the pictures as data URIs. The page has no script and loads nothing from the
+network. All text is escaped, file names and settings too.
 """
 
 import base64
 import html
+import importlib.resources
 import os
-import re
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from tf_inpaint.files import images
+from tf_inpaint.files.tables import Table, scroll_box
 
-LARGEST = 4 << 20
-"""Bytes of a picture, beyond which the page links to it."""
-ROWS = 20
-"""Lines of single images in a table."""
+MAX_EMBEDDED_BYTES = 4 << 20
+"""Maximum size of a picture file inside the page. The page links to larger files."""
+MAX_TABLE_ROWS = 20
+"""Maximum number of images in a table of numbers."""
 NARROW = 640
-"""Pixels of width: below, a picture is shown pixel by pixel, twice as large where that fits; above, it is not shrunk to
-less, but scrolls."""
-KINDS = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
-STYLE = """\
-:root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --soft: #5c6470; --line: #d9dde3; --box: #f4f6f8;
-  --link: #0b57d0 }
-@media (prefers-color-scheme: dark) { :root { --paper: #16181c; --ink: #e6e8eb; --soft: #a0a8b4; --line: #363b44;
-  --box: #1f2329; --link: #8ab4f8 } }
-* { box-sizing: border-box }
-body { margin: 0 auto; max-width: 72rem; padding: 1rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
-h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0 }
-h2 { font-size: 1.2rem; margin: 2rem 0 .5rem }
-h3 { font-size: 1rem; margin: 1.2rem 0 .4rem }
-p, ul { max-width: 46rem }
-a { color: var(--link) }
-figure { margin: 0 0 1.5rem }
-figcaption { margin-top: .4rem }
-figcaption, .note { color: var(--soft); font-size: .9rem; max-width: 46rem }
-img { display: block; max-width: 100%; height: auto }
-@media (min-width: 700px) { img.small { image-rendering: pixelated } }
-.scroll { overflow-x: auto; max-width: 100% }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; overflow-wrap: normal }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
-th:first-child { padding-left: 0; text-align: left; white-space: normal; min-width: 8rem; max-width: 24rem;
-  overflow-wrap: anywhere }
-tbody th { font-weight: normal }
-dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .2rem 1rem; font-size: .9rem }
-dt { color: var(--soft) }
-dd { margin: 0 }
-pre { margin: .5rem 0; padding: .75rem; background: var(--box); border: 1px solid var(--line); border-radius: .4rem;
-  white-space: pre-wrap; user-select: all }
-"""
+"""Maximum width of a small picture, in pixels.
+
+A small picture is shown without smoothing, and twice as large if the result is still small. A wider
+picture is not shrunk below this width: the page scrolls it instead."""
+MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
 
 
 def write(path: Path, title: str, sentence: str, sections: Iterable[str]) -> None:
-    """Writes the page of some `section`s; who reads `path` sees the old page or the new one."""
-    with images.atomic(path) as temporary:  # a file name may hold bytes that are no UTF-8
+    """Writes a page. A reader of `path` sees the old page or the new page, never a part of a page.
+
+    Args:
+        path: path of the page, replaced if it exists.
+        title: title of the page and its first heading.
+        sentence: text below that heading.
+        sections: results of `section`.
+    """
+    # A file name may contain bytes that are not UTF-8.
+    with images.atomic(path) as temporary:
         temporary.write_text(page(title, sentence, sections), encoding="utf-8", errors="replace")
 
 
 def page(title: str, sentence: str, sections: Iterable[str]) -> str:
+    """Returns the text of a page; see `write`."""
     title, sentence = html.escape(title), html.escape(sentence)
+    style = importlib.resources.files(__package__).joinpath("page.css").read_text("utf-8")
     head = (
-        f'<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<link rel="icon" href="data:,">\n<title>{title}</title>\n<style>\n{STYLE}</style>'
+        '<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<link rel="icon" href="data:,">\n<title>{title}</title>\n<style>\n{style}</style>'
     )
     body = "\n".join([f"<h1>{title}</h1>", f"<p>{sentence}</p>", *filter(None, sections)])
-    return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n'
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
 
 
 def section(heading: str, *parts: str) -> str:
-    """A heading with what `picture`, `table`, ... gave; nothing if all of that is empty."""
+    """Returns a heading and the parts below it, or nothing if all parts are empty.
+
+    Args:
+        heading: plain text.
+        *parts: HTML, such as the results of `picture`, `numbers` and `note`.
+    """
     body = "\n".join(filter(None, parts))
     return f"<section>\n<h2>{html.escape(heading)}</h2>\n{body}\n</section>" if body else ""
 
 
 def note(text: str) -> str:
+    """Returns a paragraph of small text."""
     return f'<p class="note">{html.escape(text)}</p>'
 
 
 def picture(path: Path, caption: str, folder: Path) -> str:
-    """A picture and its caption, which is also what a screen reader says; nothing if there is no such file.
+    """Returns a picture with its caption, or nothing if the file does not exist.
 
     Args:
-        path: of a PNG, GIF or WebP file; one of more than `LARGEST` bytes is linked.
-        folder: of the page, to which the link is relative.
+        path: path of a PNG, GIF or WebP file. The page links to a file that is larger than
+            `MAX_EMBEDDED_BYTES`.
+        caption: text below the picture. A screen reader reads it instead of the picture.
+        folder: folder of the page. The link is relative to it.
     """
     if not path.exists():
         return ""
+    # Put the picture into the page, or a link if the file is too large.
     data, text = path.read_bytes(), html.escape(caption)
-    if len(data) > LARGEST:
+    if len(data) > MAX_EMBEDDED_BYTES:
         source = html.escape(quote(relative(path, folder)))
-        text += f" ({len(data) / 1e6:.1f} MB, too large to be inside this page: it is shown from the file beside it.)"
+        megabytes = f"{len(data) / 1e6:.1f} MB"
+        text += f" ({megabytes}, too large for this page: the page shows the file beside it.)"
     else:
-        source = f"data:{KINDS[path.suffix.lower()]};base64,{base64.b64encode(data).decode()}"
+        media_type = MEDIA_TYPES[path.suffix.lower()]
+        source = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+    # Choose the size on the page.
     size = ""
-    if extent := width_height(data):
-        zoom = 2 if 2 * extent[0] <= NARROW else 1
-        width, height = (zoom * length for length in extent)
-        least = max(min(width, NARROW), width // 2)
+    if pixels := width_height(data):
+        zoom = 2 if 2 * pixels[0] <= NARROW else 1
+        width, height = (zoom * length for length in pixels)
+        min_width = max(min(width, NARROW), width // 2)
         size = f' width="{width}" height="{height}"'
-        size += ' class="small"' if width <= NARROW else f' style="min-width: {least}px"'
+        size += ' class="small"' if width <= NARROW else f' style="min-width: {min_width}px"'
     image = f'<img src="{source}" alt="{html.escape(caption)}"{size}>'
-    return f"<figure>\n{scroll(image, caption)}\n<figcaption>{text}</figcaption>\n</figure>"
+    return f"<figure>\n{scroll_box(image, caption)}\n<figcaption>{text}</figcaption>\n</figure>"
 
 
 def width_height(data: bytes) -> tuple[int, int] | None:
-    """Of a PNG or GIF file's content, from its header: a sheet may have more pixels than can be decoded."""
+    """Returns the size of a PNG or GIF picture, or None for another format.
+
+    The header of the file is enough. A sheet may have more pixels than Pillow decodes.
+
+    Args:
+        data: content of the file.
+    """
     if data.startswith(b"\x89PNG"):
         return struct.unpack(">II", data[16:24])
     return struct.unpack("<HH", data[6:10]) if data.startswith(b"GIF8") else None
 
 
-def scroll(content: str, label: str) -> str:
-    """A box that scrolls by itself where it is wider than the page, by keyboard too."""
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(label)}">{content}</div>'
-
-
 def relative(path: Path, folder: Path) -> str:
+    """Returns a path relative to a folder, with `/` on every system."""
     return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def links(pages: Mapping[str, Path], folder: Path) -> str:
-    """A list of those files that exist, by what they are called."""
+    """Returns a list of links to the files that exist, or nothing if no file exists.
+
+    Args:
+        pages: path of each file by the text of its link.
+        folder: folder of the page. The links are relative to it.
+    """
     items = [
         f'<li><a href="{html.escape(quote(relative(path, folder)))}">{html.escape(text)}</a></li>'
         for text, path in pages.items()
         if path.exists()
     ]
-    return f"<ul>\n{chr(10).join(items)}\n</ul>" if items else ""
-
-
-def table(
-    header: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    label: str,
-    inline: Callable[[str], str] = html.escape,
-) -> str:
-    """A table whose first column names the rows; `inline` makes a cell's text HTML."""
-    head = "".join(f'<th scope="col">{inline(cell)}</th>' for cell in header)
-    body = "\n".join(
-        f'<tr><th scope="row">{inline(first)}</th>'
-        + "".join(f"<td>{inline(cell)}</td>" for cell in rest)
-        + "</tr>"
-        for first, *rest in rows
-    )
-    return scroll(
-        f"<table>\n<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>", label
-    )
+    return "<ul>\n{}\n</ul>".format("\n".join(items)) if items else ""
 
 
 def numbers(
     lines: Sequence[Mapping[str, Any]], columns: Mapping[str, tuple[str, int]], label: str
 ) -> str:
-    """The means of some numbers over all lines, then the first lines' own, `ROWS` at most.
+    """Returns a table of the means over all lines and of the first `MAX_TABLE_ROWS` lines.
 
     Args:
-        lines: one an image, with "file"; a number may be missing or None, and is then no part of its mean.
-        columns: title and decimals of each; one that no line has is left out.
+        lines: numbers of each image, and its name as "file". A number may be missing or None; then
+            the mean leaves the image out.
+        columns: title and number of decimals by the name of each column. A column without numbers
+            is left out.
+        label: name of the table for screen readers.
     """
     values = {
         name: [line[name] for line in lines if line.get(name) is not None] for name in columns
     }
-    there = {name: columns[name] for name in columns if values[name]}
-    means = {name: sum(values[name]) / len(values[name]) for name in there}
-    rows = [
-        [
-            first,
+    filled = {name: columns[name] for name in columns if values[name]}
+    means = {name: sum(values[name]) / len(values[name]) for name in filled}
+
+    def row(name: str, line: Mapping[str, Any]) -> list[str]:
+        return [
+            name,
             *(
-                "" if line.get(name) is None else f"{line[name]:.{digits}f}"
-                for name, (_, digits) in there.items()
+                "" if line.get(column) is None else f"{line[column]:.{digits}f}"
+                for column, (_, digits) in filled.items()
             ),
         ]
-        for first, line in [
-            (f"mean of {len(lines)}", means),
-            *((line["file"], line) for line in lines[:ROWS]),
-        ]
-    ]
-    rest = note(f"And {len(lines) - ROWS} more.") if len(lines) > ROWS else ""
-    return table(["image", *(title for title, _ in there.values())], rows, label) + rest
+
+    header = ["image", *(title for title, _ in filled.values())]
+    rows = [row(f"mean of {len(lines)}", means)]
+    rows += [row(line["file"], line) for line in lines[:MAX_TABLE_ROWS]]
+    text = Table(header, rows, label).to_html()
+    if len(lines) > MAX_TABLE_ROWS:
+        text += note(f"And {len(lines) - MAX_TABLE_ROWS} more.")
+    return text
 
 
-def markdown(text: str, label: str) -> str:
-    """The sections, tables and list of our own Markdown, as `summary.report` writes it; the title is left out."""
-    parts = []
-    for block in re.split(r"\n(?=#)|\n\n", text.strip()):
-        lines = block.splitlines()
-        if block.startswith("## "):
-            parts.append(f"<h3>{html.escape(block[3:])}</h3>")
-        elif block.startswith("| "):
-            header, _, *rows = [line[2:-2].split(" | ") for line in lines]
-            parts.append(table(header, rows, label, emphasis))
-        elif block.startswith("- "):
-            items = "".join(
-                f"<li>{emphasis(item)}</li>\n" for item in re.split(r"(?:^|\n)- ", block)[1:]
-            )
-            parts.append(f'<ul class="note">\n{items}</ul>')
-    return "\n".join(parts)
-
-
-def emphasis(text: str) -> str:
-    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(text))
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", re.sub(r"\*(.+?)\*", r"<em>\1</em>", text))
-
-
-def spelled(value: Any) -> str:
+def setting_text(value: Any) -> str:
+    """Returns the value of a setting as text, such as `a, b` for a list and `none` for None."""
     if isinstance(value, Mapping):
-        value = [f"{name}: {each}" for name, each in value.items()]
+        value = [f"{name}: {item}" for name, item in value.items()]
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def origin(settings: Mapping[str, Any], command_line: str) -> list[str]:
-    """The sections at a page's end: the settings, and the command line to copy."""
+    """Returns the last two sections of a page: the settings and the command line of the job."""
     items = [
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(spelled(value))}</dd>"
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(setting_text(value))}</dd>"
         for name, value in settings.items()
     ]
     return [

@@ -1,0 +1,154 @@
+"""Output folder of an evaluation: killed, continued, refused and overwritten."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_evaluations import (
+    COUNT,
+    METHODS,
+    ONE_METHOD,
+    contents,
+    new_config,
+    rows,
+    untimed_rows,
+)
+from tiny import SIZE
+
+from tf_inpaint import evaluate
+from tf_inpaint.evaluation import results
+from tf_inpaint.files import images
+from tf_inpaint.runs import from_config, run_directory
+
+
+def test_a_killed_evaluation_continues_and_ends_alike(folder, done, tmp_path, monkeypatch):
+    """Rows of the journal are not computed again, apart from a line that was cut short."""
+    original, calls = results.Results.write, []
+
+    def write(self, method, *arguments):
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        calls.append(method)
+        original(self, method, *arguments)
+
+    monkeypatch.setattr(results.Results, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.run(new_config(folder, tmp_path / "out"))
+    journal = tmp_path / "out/.journal.jsonl"
+    journal.write_text(journal.read_text()[:-20])  # In the middle of a line.
+    calls.clear()
+
+    def write_and_record(*arguments):
+        calls.append(arguments[1:3])
+        original(*arguments)
+
+    monkeypatch.setattr(results.Results, "write", write_and_record)
+    assert evaluate.run(new_config(folder, tmp_path / "out")) == 0
+    assert calls == [("best", "random"), *((name, "random") for name in METHODS[1:])]
+    assert untimed_rows(tmp_path / "out") == untimed_rows(done)
+
+
+def test_originals_are_written_once(folder, done, tmp_path, monkeypatch):
+    """All methods share the original and the masked pictures of a mask."""
+    original, written = images.write, []
+
+    def write(path, picture):
+        written.append(Path(path).relative_to(tmp_path / "images").parts[0])
+        original(path, picture)
+
+    monkeypatch.setattr(results.images, "write", write)
+    existing = results.Results(tmp_path, contents(done)["settings"], False)
+    examples = evaluated_examples(folder)
+    for method in ("first", "second"):
+        pictures = np.zeros((COUNT, SIZE, SIZE, 1), np.float32)
+        existing.write(method, "center", examples, pictures, None, {})
+    assert [written.count(name) for name in ("original", "masked", "first", "second")] == [
+        COUNT
+    ] * 4
+    for name in ("original", "masked"):
+        files = sorted((tmp_path / "images" / name / "center").iterdir())
+        assert len(files) == COUNT
+        for path in files:
+            assert path.read_bytes() == (done / path.relative_to(tmp_path)).read_bytes()
+    files = [path.name for path in files]
+    originals = existing.originals("center", files)
+    assert existing.originals("center", list(files)) is originals
+    np.testing.assert_array_equal(originals, existing.pictures("original", "center", files))
+    assert existing.originals("center", files[:2]).shape == (2, SIZE, SIZE, 1)
+
+
+def evaluated_examples(folder):
+    """Returns the held-out images of a run under the mask `center`."""
+    from tf_inpaint.evaluation.batches import read_examples
+    from tf_inpaint.inputs.masked_images import ExampleMaker
+    from tf_inpaint.inputs.named_images import held_out, pictures
+
+    masks = evaluate.mask_sources(new_config(folder, "", masks=("center",)))
+    source = pictures(run_directory.read_config(folder / "run"), "held_out")
+    examples, _ = read_examples(held_out(source, COUNT), masks, ExampleMaker(SIZE, 1))
+    return [by_mask["center"] for by_mask in examples]
+
+
+def test_another_job_or_folder_is_refused_and_overwritten_only_when_asked(folder, tmp_path):
+    """An evaluation with another seed needs --overwrite, and a run is never overwritten."""
+    assert evaluate.run(new_config(folder, tmp_path / "out", **ONE_METHOD)) == 0
+    with pytest.raises(ValueError, match=r"differs in seed \(0 there\)"):
+        evaluate.run(new_config(folder, tmp_path / "out", seed=1, **ONE_METHOD))
+    overwriting = new_config(folder, tmp_path / "out", seed=1, overwrite=True, **ONE_METHOD)
+    assert evaluate.run(overwriting) == 0
+    with pytest.raises(ValueError, match="holds something else"):
+        evaluate.run(new_config(folder, folder / "run", overwrite=True, **ONE_METHOD))
+
+
+def test_a_run_with_another_encoder_is_another_run(folder, tmp_path, monkeypatch):
+    """An evaluation is not continued after the encoder was trained or trained further."""
+    run = run_directory.load(folder / "run")
+
+    def load(steps):
+        trained = dataclasses.replace(run.config, encoder_steps=steps)
+        loaded = run._replace(
+            config=trained, encoder=from_config.new_encoder(trained) if steps else None
+        )
+        monkeypatch.setattr(run_directory, "load", lambda _: loaded)
+
+    for out, first, existing in (("none", 0, "no encoder"), ("some", 5, "encoder of 5 steps")):
+        load(first)
+        config = new_config(folder, tmp_path / out, **ONE_METHOD)
+        assert evaluate.run(config) == 0
+        assert evaluate.run(config) == 0
+        load(6)
+        with pytest.raises(
+            ValueError, match=rf"differs in runs \({{'run': 'step 0, {existing}'}} there\)"
+        ):
+            evaluate.run(config)
+
+
+def test_masks_with_the_same_name_do_not_mix(folder, tmp_path):
+    """A folder of masks and a mask may not have the name of another mask in the same evaluation."""
+    for name in ("a/holes", "b/holes", "center"):
+        (tmp_path / name).mkdir(parents=True)
+        images.write(tmp_path / name / "mask.png", np.eye(SIZE)[..., None] * -2 + 1)
+    out, settings = tmp_path / "out", {"methods": ("mean_color",), "measure": ()}
+    for masks in (("center", f"{tmp_path}/a/holes"), ("left",), (f"{tmp_path}/b/../a/holes/",)):
+        assert evaluate.run(new_config(folder, out, masks=masks, **settings)) == 0
+    before = rows(out)
+    for name, source in (("b/holes", f"{tmp_path}/a/holes"), ("center", "center")):
+        message = rf"has {Path(name).name} of {source}, and now it is {tmp_path}/{name}; rename it"
+        with pytest.raises(ValueError, match=message):
+            evaluate.run(new_config(folder, out, masks=(f"{tmp_path}/{name}",), **settings))
+    assert rows(out) == before
+    other = new_config(folder, out, masks=(f"{tmp_path}/b/holes",), overwrite=True, **settings)
+    assert evaluate.run(other) == 0
+    assert {key[1] for key in rows(out)} == {"holes"}
+
+
+def test_metrics_of_equal_images_and_of_no_hole():
+    """PSNR has a maximum, an empty hole gives NaN, and JSON has None instead."""
+    pictures, known = np.full((1, 16, 16, 1), 0.5, np.float32), np.ones((1, 16, 16, 1), np.float32)
+    metrics = results.image_metrics(pictures, known, pictures, pictures)
+    assert (metrics["psnr"], metrics["l1"], metrics["contextual"]) == (results.MAX_PSNR, 0, 0)
+    assert metrics["hole_share"] == 0 and np.isnan(metrics["hole_psnr"])
+    assert results.finite(metrics["hole_psnr"][0]) is None
+    assert results.finite(metrics["psnr"][0]) == results.MAX_PSNR
+    assert "contextual" not in results.image_metrics(pictures, known, pictures, None)
