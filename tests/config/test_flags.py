@@ -12,7 +12,6 @@ from tf_inpaint.config import (
     CompleteConfig,
     EvaluateConfig,
     PaintConfig,
-    SearchConfig,
     StoryConfig,
     TrainConfig,
 )
@@ -21,12 +20,12 @@ from tf_inpaint.config.flags import (
     differing,
     from_json,
     parse,
-    setting,
     to_flags,
     to_json,
-    validate,
 )
 from tf_inpaint.config.train_config import AUGMENT, MEASURE
+from tf_inpaint.settings.fields import setting, validate
+from tf_inpaint.settings.search_settings import SearchSettings
 
 ROOT = Path(__file__).parents[2]
 CONFIG_CLASSES = [
@@ -83,7 +82,7 @@ def any_config(config_class, random_state):
             if values["measure_every"]
             else "none"
         )
-    if issubclass(config_class, SearchConfig):
+    if issubclass(config_class, SearchSettings):
         values["start_draws"] = values["restarts"] + random_state.randint(0, 9)
         if values["latent_constraint"] == "stochastic":
             values["solver"] = random_state.choice(["preconditioned", "adam"])

@@ -124,7 +124,7 @@ def test_command_exits(argument, code):
 
 
 def test_greetings_are_dropped_and_what_comes_after_is_not(capfd):
-    with launch._muted():
+    with launch._muted_stderr():
         os.write(2, b"greeting")
     os.write(2, b"news")
     assert capfd.readouterr().err == "news"

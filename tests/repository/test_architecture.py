@@ -15,9 +15,11 @@ import tf_inpaint
 PACKAGE = Path(tf_inpaint.__file__).parent
 
 LIBRARIES = {
+    "settings": set(),
+    "files": set(),
     "gan": {"files"},
     "latent_search": set(),
-    "inpainting": {"latent_search"},
+    "inpainting": {"latent_search", "settings"},
     "baselines": set(),
     "data": {"files"},
     "metrics": set(),
@@ -25,30 +27,38 @@ LIBRARIES = {
 """Folders that take plain arguments, and the folders that they may import."""
 
 SHARED = {
-    "config": set(),
-    "files": set(),
+    "config": {"settings"},
     "inputs": {"config", "data", "files", "inpainting"},
-    "runs": {"config", "files", "gan", "inpainting", "latent_search"},
+    "runs": {"config", "files", "gan", "inpainting", "settings"},
 }
-"""Folders for more than one command."""
+"""Folders that several commands share."""
 
 ROOMS = {
     "completion": {"config", "files", "inpainting", "inputs", "latent_search", "metrics"},
-    "evaluation": {"baselines", "config", "files", "inpainting", "inputs", "metrics", "runs"},
-    "exploration": {"config", "data", "files", "inputs", "runs"},
+    "evaluation": {
+        "baselines",
+        "config",
+        "files",
+        "inpainting",
+        "inputs",
+        "metrics",
+        "runs",
+        "settings",
+    },
+    "exploration": {"config", "data", "files", "inpainting", "inputs", "runs", "settings"},
     "exporting": {"config", "inpainting", "latent_search", "runs"},
-    "page": {"config", "files", "inpainting", "inputs", "runs"},
-    "serving": set(),
+    "page": {"config", "files", "inpainting", "inputs", "runs", "settings"},
+    "serving": {"files", "inputs"},
     "lessons": {"config", "files", "gan"},
 }
 """Folders of one command, or of one kind of command."""
 
 COMMANDS = {
     "train": {*LIBRARIES, *SHARED},
-    "complete": {*SHARED, "completion", "inpainting"},
-    "evaluate": {*SHARED, "evaluation", "inpainting"},
+    "complete": {*SHARED, "completion", "files", "inpainting"},
+    "evaluate": {*SHARED, "evaluation", "files", "inpainting"},
     "export": {*SHARED, "exporting"},
-    "explore": {*SHARED, "exploration"},
+    "explore": {*SHARED, "exploration", "files"},
     "paint": {*SHARED, "page"},
     # A client's machine may lack TensorFlow: no module that imports it.
     "client": {"config", "files", "inpainting.masks", "inputs", "serving"},
@@ -58,7 +68,7 @@ ALLOWED = {
     **SHARED,
     **ROOMS,
     **COMMANDS,
-    "__main__": {*COMMANDS, *SHARED, "exporting"},
+    "__main__": {*COMMANDS, *SHARED, "exporting", "files"},
     "__init__": set(),
 }
 MAX_CODE_LINES = 270

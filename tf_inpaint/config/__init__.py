@@ -1,6 +1,6 @@
-"""What every command needs to know: one frozen dataclass each, and the rules between its settings.
+"""The settings of every command: one frozen dataclass a command, and the rules between its settings.
 
-Library functions never see a config: a command's `run` takes it apart into plain arguments.
+Library functions never see a config. The commands and the modules that they share take it apart.
 """
 
 from tf_inpaint.config.client_config import ClientConfig
@@ -10,9 +10,9 @@ from tf_inpaint.config.explore_config import ExploreConfig
 from tf_inpaint.config.export_config import ExportConfig
 from tf_inpaint.config.lessons_config import GaussianConfig, RingConfig
 from tf_inpaint.config.paint_config import PaintConfig
-from tf_inpaint.config.search_config import SearchConfig
 from tf_inpaint.config.story_config import StoryConfig
 from tf_inpaint.config.train_config import TrainConfig
+from tf_inpaint.settings.search_settings import SearchSettings as SearchConfig  # TEMPORARY-SHIM
 
 __all__ = [
     "ClientConfig",

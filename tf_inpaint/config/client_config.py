@@ -2,45 +2,51 @@
 
 import dataclasses
 
-from tf_inpaint.config.flags import setting, validate
+from tf_inpaint.settings.fields import setting, validate
 
 
 @dataclasses.dataclass(frozen=True)
 class ClientConfig:
-    """What `client` needs to know; everything about the search was fixed when the model was exported."""
+    """Settings of `client`. The settings of the search were fixed when the model was exported."""
 
     images: tuple[str, ...] = setting((), "image files or folders", positional=True)
     url: str = setting(
-        "http://localhost:8501", "the server's REST API; a proxy's path may follow the host"
+        "http://localhost:8501",
+        "REST API of the server; after the host may follow the path of a proxy",
     )
-    model: str = setting("", "the model's name on the server")
-    version: str = setting("", "the model's version, by number or label; empty: the newest")
+    model: str = setting("", "name of the model on the server")
+    version: str = setting("", "version of the model, a number or a label; empty: the newest")
     signature: str = setting(
-        "complete_encoded", "which of the model's ways to complete encoded images"
+        "complete_encoded", "signature of the model that completes encoded images"
     )
     mask: str = setting(
-        "center", "a mask's name, a file (white = known), or a folder matched by file stem"
+        "center",
+        "name of a mask, a file (white = known), or a folder of files that are matched by file stem",
     )
-    invert_mask: bool = setting(False, "for mask files that draw the hole white")
+    invert_mask: bool = setting(False, "in mask files white is the hole")
     mask_scale: float | None = setting(
         None,
-        "size of the hole: share of the side, or of the pixels; none: the mask's own",
+        "size of the hole of a mask with a name: fraction of the side, or of the pixels; "
+        "none: the default of the mask",
         above=0,
         below=1,
     )
     out_dir: str = setting("completions", "directory to write")
-    seed: int = setting(0, "fixes the masks and the search", minimum=0, below=2**31)
+    seed: int = setting(0, "seed of all random numbers: masks and searches", minimum=0, below=2**31)
     batch_size: int = setting(
         8,
-        "images in a request; a server that merges none fills each up to its own block",
+        "number of images in a request; a server without batching fills each request up to its "
+        "block size",
         minimum=1,
     )
-    workers: int = setting(4, "requests under way at a time", minimum=1)
+    workers: int = setting(4, "number of requests at a time", minimum=1)
     timeout: float = setting(60.0, "seconds to wait for an answer", above=0)
     retries: int = setting(
-        4, "times to try again when the server is busy, unavailable or cannot be reached", minimum=0
+        4,
+        "number of further tries when the server is busy, unavailable or cannot be reached",
+        minimum=0,
     )
-    overwrite: bool = setting(False, "replace what is in out_dir")
+    overwrite: bool = setting(False, "replace the job in out_dir")
 
     def __post_init__(self) -> None:
         validate(self)

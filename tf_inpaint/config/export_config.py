@@ -2,37 +2,42 @@
 
 import dataclasses
 
-from tf_inpaint.config.flags import setting
-from tf_inpaint.config.search_config import SearchConfig
+from tf_inpaint.settings.fields import setting
+from tf_inpaint.settings.search_settings import SearchSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportConfig(SearchConfig):
-    """What `export` needs to know; the search's settings are those of the signature `complete`."""
+class ExportConfig(SearchSettings):
+    """Settings of `export`. The settings of the search are those of the signature `complete`."""
 
     run_dir: str = setting("", "run made by train; empty: the newest under runs/")
     export_dir: str = setting(
-        "", "folder of the model's versions; empty: export/NAME after the run"
+        "", "folder of the versions of the model; empty: export/NAME with the name of the run"
     )
-    version: int | None = setting(None, "number of the version to write; none: the next", minimum=1)
+    version: int | None = setting(
+        None, "number of the version to write; none: the next number", minimum=1
+    )
     samples: int = setting(
         8,
-        "answers drawn for each image: how far they differ is its uncertainty; 0: none, and no uncertainty",
+        "number of answers to draw for each image, which give its uncertainty; "
+        "0: no answers and no uncertainty",
         minimum=0,
     )
     fast_steps: int = setting(
         10, "search steps of complete_fast, which starts from the encoder's z", minimum=1
     )
-    best_samples: int = setting(16, "answers of which complete_best gives the mean", minimum=2)
+    best_samples: int = setting(
+        16, "number of answers; complete_best gives the mean of them", minimum=2
+    )
     max_pixels: int = setting(
-        2**22, "of an encoded image, beyond which it is refused by its header", minimum=1
+        2**22, "maximum number of pixels of an encoded image, checked by its header", minimum=1
     )
 
-    def presets(self, encoder: bool) -> dict[str, SearchConfig]:
-        """The settings of each signature that completes images, by its name.
+    def presets(self, encoder: bool) -> dict[str, SearchSettings]:
+        """The settings of each signature that completes images, by name.
 
         Args:
-            encoder: whether there is one to start from.
+            encoder: whether the run has an encoder.
         """
         fast = {
             "steps": min(self.fast_steps, self.steps or self.fast_steps),

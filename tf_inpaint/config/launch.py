@@ -1,4 +1,4 @@
-"""Runs a command: its flags, the environment TensorFlow needs, its exit code."""
+"""Runs a command: parses its flags, prepares the environment of TensorFlow, sets the exit code."""
 
 import contextlib
 import importlib
@@ -10,9 +10,9 @@ from typing import NoReturn
 
 from tf_inpaint.config.flags import Config, describe, parse
 
-_HELP = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
-_GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""What stands where there is a driver of NVIDIA's, AMD's, or Windows' for its Linux."""
+HELP_FLAGS = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
+GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Device files that exist if an NVIDIA, AMD or WSL GPU driver is installed."""
 
 
 def launch(
@@ -22,20 +22,22 @@ def launch(
     argv: Sequence[str] | None = None,
     tensorflow: bool = True,
 ) -> NoReturn:
-    """Runs a command and exits: with what `run` returns, 2 after a refusal, 130 when interrupted.
+    """Runs a command and exits.
 
-    A refusal is one line on stderr: any OSError, and a ValueError that this package raised. A ValueError from
-    somebody else's code is a bug of ours and keeps its traceback.
+    The exit code is the result of `run`, 2 after a refusal, or 130 after an interrupt. A refusal is
+    one line on stderr: any OSError, and a ValueError that this package raised. A ValueError from
+    other code is a bug of this package and keeps its traceback.
 
     Args:
-      config_class: the command's dataclass.
-      run: the command.
-      usage: the command's module docstring.
-      argv: the arguments, without the program's name; the process' own by default.
-      tensorflow: whether the command runs it; one that does not must not wait for it, nor need it installed.
+        config_class: the dataclass of the command's settings.
+        run: the command.
+        usage: the module docstring of the command.
+        argv: the arguments without the name of the program. Default: those of the process.
+        tensorflow: whether the command runs TensorFlow. A command that does not run TensorFlow must
+            start without it.
     """
     argv = sys.argv[1:] if argv is None else argv
-    if _HELP & set(argv):
+    if HELP_FLAGS & set(argv):
         print(describe(config_class, usage))
         sys.exit(0)
     try:
@@ -47,13 +49,13 @@ def launch(
     except KeyboardInterrupt:
         sys.exit(130)
     except (OSError, ValueError) as error:
-        if not isinstance(error, OSError) and not _is_ours(error):
+        if not isinstance(error, OSError) and not _is_raised_here(error):
             raise
         _refuse(error)
 
 
 def _log_plainly() -> None:
-    """The package's log as plain lines on stderr."""
+    """Writes the log of the package as plain lines to stderr."""
     logger = logging.getLogger("tf_inpaint")
     logger.handlers = [logging.StreamHandler()]
     logger.setLevel(logging.INFO)
@@ -61,42 +63,48 @@ def _log_plainly() -> None:
 
 
 def _import_tensorflow() -> None:
-    """Imports TensorFlow with the settings it reads only then."""
+    """Imports TensorFlow with the settings that TensorFlow reads only then."""
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
-        raise ValueError(f"KERAS_BACKEND must be tensorflow; received {backend!r}; unset it")
+        raise ValueError(f"KERAS_BACKEND must be tensorflow; received {backend!r}; unset it.")
     os.environ["KERAS_BACKEND"] = backend
-    # With a GPU, TensorFlow's errors say why it cannot be used; without one, that there is none.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if any(map(os.path.exists, _GPUS)) else "3")
-    # Off by default on CPUs without AVX-512, where it still is up to twice as fast; and the kernels that then take its
-    # place let the last bits of an image's answer depend on its place in the batch.
+    # With a GPU, the errors of TensorFlow say why the GPU cannot be used. Without a GPU they only
+    # say that there is none.
+    has_gpu = any(map(os.path.exists, GPU_DEVICE_FILES))
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_gpu else "3")
+    # oneDNN is off by default on CPUs without AVX-512, where it is up to twice as fast too. With
+    # the other kernels the last bits of an image's answer depend on its place in the batch.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with _muted():
+    with _muted_stderr():
         importlib.import_module("tensorflow")
+    if level in ("2", "3"):
+        # Every search traces its functions once. TensorFlow counts them as retracing and warns.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
-def _muted() -> Iterator[None]:
-    """Drops what is written to stderr: TensorFlow's libraries greet there before they read their log level."""
+def _muted_stderr() -> Iterator[None]:
+    """Drops what is written to stderr: TensorFlow's libraries write before they read their level."""
     sys.stderr.flush()
-    kept = os.dup(2)
+    stderr = os.dup(2)
     try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with open(os.devnull, "wb") as null_device:
+            os.dup2(null_device.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _refuse(error: Exception) -> NoReturn:
+    """Prints the error as one line and exits with code 2."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     program = spec.name.removesuffix(".__main__") if spec else os.path.basename(sys.argv[0])
     print(f"{program}: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
     sys.exit(2)
 
 
-def _is_ours(error: BaseException) -> bool:
+def _is_raised_here(error: BaseException) -> bool:
     """Whether the deepest frame of the traceback is in this package."""
     trace = error.__traceback__
     while trace and trace.tb_next:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tf_inpaint.config.flags import check_items, setting, validate
+from tf_inpaint.settings.fields import check_items, setting, validate
 
 RECIPES = (
     "minimax",
@@ -13,34 +13,46 @@ RECIPES = (
     "r1",
     "wasserstein_gp",
 )
-"""Ways to train that the lesson of the ring knows, the plain ones first."""
+"""Names of the ways to train in the lesson of the ring, the simple ones first."""
 
 
 def check_frames(frames: int, steps: int) -> None:
-    """Refuses more frames than there are steps to show."""
+    """Refuses more frames than there are training steps.
+
+    Raises:
+        ValueError: there are too many frames.
+    """
     if frames > steps + 1:
         raise ValueError(
-            f"--frames must be at most one more than --steps, for each shows another step; received {frames} and "
-            f"{steps}; pass --frames={steps + 1} or fewer"
+            "--frames must be at most one more than --steps, for every frame shows another step; "
+            f"received {frames} and {steps}; pass --frames={steps + 1} or fewer."
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class GaussianConfig:
-    """What `lessons.gaussian` needs to know: the truth, and how the GAN is to find it."""
+    """Settings of `lessons.gaussian`: the true Gaussian, and how the GAN learns it."""
 
     out_dir: str = setting("runs/lessons/gaussian", "directory to write")
-    mean: float = setting(4.0, "of the Gaussian to recover")
-    deviation: float = setting(0.5, "of the Gaussian to recover: its standard deviation", above=0)
-    samples: int = setting(10_000, "numbers drawn from it, which both ways learn from", minimum=100)
-    loss: str = setting("non_saturating", "of the GAN", choices=("non_saturating", "minimax"))
-    discriminator_steps: int = setting(1, "the lecture's k: updates of D to one of G", minimum=1)
-    r1: float = setting(0.3, "weight of the penalty on D's slope at the data", minimum=0)
-    steps: int = setting(4000, "training steps", minimum=1)
-    batch_size: int = setting(512, "numbers in a step", minimum=1)
-    learning_rate: float = setting(5e-4, "G's, falling to 0; D's is four times as large", above=0)
-    frames: int = setting(64, "of the film, closer together at the start", minimum=2)
-    seed: int = setting(0, "fixes everything that is drawn", minimum=0, below=2**31)
+    mean: float = setting(4.0, "mean of the true Gaussian")
+    deviation: float = setting(0.5, "standard deviation of the true Gaussian", above=0)
+    samples: int = setting(
+        10_000, "number of samples of the true Gaussian, from which both methods learn", minimum=100
+    )
+    loss: str = setting("non_saturating", "loss of the GAN", choices=("non_saturating", "minimax"))
+    discriminator_steps: int = setting(
+        1, "number of updates of D for one of G, the k of the lecture", minimum=1
+    )
+    r1: float = setting(0.3, "weight of the penalty on the slope of D at the data", minimum=0)
+    steps: int = setting(4000, "number of training steps", minimum=1)
+    batch_size: int = setting(512, "number of samples in a batch", minimum=1)
+    learning_rate: float = setting(
+        5e-4, "step size of G, which falls to 0; that of D is four times as large", above=0
+    )
+    frames: int = setting(
+        64, "number of frames of the film; they are closer together at the start", minimum=2
+    )
+    seed: int = setting(0, "seed of all random numbers", minimum=0, below=2**31)
     overwrite: bool = setting(False, "replace the lesson that is in out_dir")
 
     def __post_init__(self) -> None:
@@ -48,24 +60,29 @@ class GaussianConfig:
         check_frames(self.frames, self.steps)
         if self.deviation < 1e-6 * abs(self.mean):
             raise ValueError(
-                f"--deviation must be at least a millionth of --mean, or rounding hides it; received "
-                f"{self.deviation} and {self.mean}; choose a wider Gaussian"
+                "--deviation must be at least a millionth of --mean, or rounding hides it; received "
+                f"{self.deviation} and {self.mean}; choose a wider Gaussian."
             )
 
 
 @dataclasses.dataclass(frozen=True)
 class RingConfig:
-    """What `lessons.ring` needs to know: the ring, and the recipes to try on it."""
+    """Settings of `lessons.ring`: the ring of Gaussians, and the recipes to try."""
 
     out_dir: str = setting("runs/lessons/ring", "directory to write")
-    recipes: tuple[str, ...] = setting(RECIPES, "what to try: any of " + ",".join(RECIPES))
+    recipes: tuple[str, ...] = setting(RECIPES, "recipes to try: any of " + ",".join(RECIPES))
     deviation: float = setting(
-        0.05, "of each of the eight Gaussians; the ring's radius is 1", above=0, below=0.2
+        0.05,
+        "standard deviation of each of the eight Gaussians; the radius of the ring is 1",
+        above=0,
+        below=0.2,
     )
-    steps: int = setting(4000, "training steps of each recipe", minimum=1)
-    batch_size: int = setting(256, "points in a step", minimum=1)
-    frames: int = setting(49, "of the film, closer together at the start", minimum=2)
-    seed: int = setting(0, "fixes everything that is drawn", minimum=0, below=2**31)
+    steps: int = setting(4000, "number of training steps of each recipe", minimum=1)
+    batch_size: int = setting(256, "number of points in a batch", minimum=1)
+    frames: int = setting(
+        49, "number of frames of the film; they are closer together at the start", minimum=2
+    )
+    seed: int = setting(0, "seed of all random numbers", minimum=0, below=2**31)
     overwrite: bool = setting(False, "replace the lesson that is in out_dir")
 
     def __post_init__(self) -> None:
@@ -73,7 +90,7 @@ class RingConfig:
         check_items("recipes", self.recipes, RECIPES)
         if not self.recipes or len(set(self.recipes)) < len(self.recipes):
             raise ValueError(
-                f"--recipes must name at least one, each once; received {','.join(self.recipes)!r}; "
-                f"choose among {','.join(RECIPES)}"
+                "--recipes must name at least one recipe, and every recipe once; received "
+                f"{','.join(self.recipes)!r}; choose among {','.join(RECIPES)}."
             )
         check_frames(self.frames, self.steps)

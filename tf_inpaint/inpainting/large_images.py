@@ -1,11 +1,12 @@
-"""Images larger than the network: the squares around their holes are completed at its size and put back in place.
+"""Images larger than the network: squares of an image are completed and put back into the image.
 
-    squares    where to look: squares of the image that together hold its holes
-    crops      before the search: the squares at the network's size S
-    restore    after it: the answers at the image's size, blended in
+    squares    chooses squares of the image that together hold its holes
+    crops      resizes the squares to the network's size S, before the search
+    restore    resizes the generated pictures and blends them into the image, after the search
 
-Pure functions of one image, so that the squares of many images can go through one search. NumPy and Pillow, but
-for the blending. Resized by Pillow's bicubic filter, by which training pictures were brought to S.
+Each is a pure function of one image, so that the squares of many images can go through one search.
+Everything but the blending is NumPy and Pillow. Images are resized by Pillow's bicubic filter, as
+the training images were.
 """
 
 import itertools
@@ -18,23 +19,23 @@ from PIL import Image
 from tf_inpaint.inpainting import blending
 
 Blend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""`blend(images, known, generated)`, as in `blending`; a `feather`'s width is in pixels of the large image."""
+"""A function `blend(images, known, generated)` of `blending`. A width is in pixels of the large image."""
 
 
 class Square(NamedTuple):
-    """A square of an image, in pixels; it never reaches beyond the image."""
+    """A square inside an image, in pixels."""
 
     top: int
     left: int
     side: int
 
     def of(self, field: np.ndarray) -> np.ndarray:
-        """Its part of `[H, W, C]`, a view."""
+        """The part of `[H, W, C]` inside the square, a view."""
         return field[self.top : self.top + self.side, self.left : self.left + self.side]
 
 
 class Box(NamedTuple):
-    """Rows and columns of an array; the ends do not belong to it."""
+    """A rectangle of an array. `bottom` and `right` are the first row and column below and right of it."""
 
     top: int
     left: int
@@ -42,10 +43,11 @@ class Box(NamedTuple):
     right: int
 
     def of(self, field: np.ndarray) -> np.ndarray:
+        """The part of `[H, W, ...]` inside the box, a view."""
         return field[self.top : self.bottom, self.left : self.right]
 
     def grown(self, height: int, width: int) -> "Box":
-        """With the pixels around it, as far as there are some."""
+        """The box and the pixels around it that lie inside an image of this size."""
         return Box(
             max(self.top - 1, 0),
             max(self.left - 1, 0),
@@ -55,28 +57,30 @@ class Box(NamedTuple):
 
 
 def squares(known: np.ndarray, size: int, framing: str = "image", crop: int = 0) -> list[Square]:
-    """The squares of an image that are to be completed.
+    """Chooses the squares of an image that are completed.
 
-    "image": the middle square, which is how training pictures are framed. For networks of aligned images, such
-    as faces, which cannot draw a part of one at another scale.
+    "image": the middle square, as training images are framed. It is for networks of aligned images,
+    such as faces, which cannot draw a part of an image at another scale.
 
-    "hole": squares around the holes, for textures and whatever looks alike everywhere. Holes nearer than S / 4 are
-    taken together. A group gets squares twice as wide as the widest window without a known pixel, so that about
-    half of what is seen is known, and at least S wide, so that nothing is enlarged; no wider than the image. A blob
-    fits into one. A long scratch, or scattered pixels, are covered by many that overlap: these are completed at full
-    sharpness, and each is a search.
+    "hole": squares around the holes. They are for textures and other images that look alike
+    everywhere. Holes that are closer than S / 4 form a group. The squares of a group are twice as
+    wide as the widest window without a known pixel, so that about half of a square is known; at
+    least S wide, so that nothing is enlarged; and no wider than the image. A blob fits into one
+    square. A long scratch, or scattered pixels, need many squares that overlap. They are completed
+    at full sharpness, with a search for each square.
 
     Args:
         known: `[H, W, 1]`, 1 = given, 0 = hole.
         size: S.
         framing: "image" or "hole".
-        crop: with "image", the square's side; 0, or more than the shorter side: the shorter side.
+        crop: with "image", the maximum side of the square; 0: the shorter side of the image.
 
     Returns:
-        none if all is known. With "hole" each hidden pixel is in a square; with "image" a hole can reach beyond.
+        the squares, none if all pixels are known. With "hole" each hidden pixel is in a square; with
+        "image" a hole may reach beyond the square.
 
     Raises:
-        ValueError: another framing.
+        ValueError: the framing is unknown.
     """
     if framing not in ("image", "hole"):
         raise ValueError(
@@ -89,35 +93,36 @@ def squares(known: np.ndarray, size: int, framing: str = "image", crop: int = 0)
     if framing == "image":
         side = min(crop or height, height, width)
         return [Square((height - side) // 2, (width - side) // 2, side)]
-    found = {}
+    # The dictionary keeps every square once, in order.
+    chosen = {}
     for box in _groups(hidden, size):
         side = min(max(size, 2 * _widest(box.of(hidden))), height, width)
         rows = _places(box.top, box.bottom, side, height)
         columns = _places(box.left, box.right, side, width)
         for (top, *inner_rows), (left, *inner_columns) in itertools.product(rows, columns):
             if hidden[slice(*inner_rows), slice(*inner_columns)].any():
-                found[Square(top, left, side)] = True
-    return list(found)
+                chosen[Square(top, left, side)] = True
+    return list(chosen)
 
 
 def crops(
     image: np.ndarray, known: np.ndarray, chosen: Sequence[Square], size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The squares at the network's size.
+    """The squares at the size of the network.
 
-    A pixel counts as known at S only if nothing hidden went into it.
+    A pixel counts as known only if no hidden pixel went into it.
 
     Args:
-        image: `[H, W, C]` float32 in [-1, 1]; hidden pixels may hold anything.
+        image: `[H, W, C]` float32 in [-1, 1]. Hidden pixels may have any value.
         known: `[H, W, 1]`, 1 = given, 0 = hole.
-        chosen: N of `squares`.
+        chosen: N squares of `squares`.
         size: S.
 
     Returns:
         images `[N, S, S, C]` float32 in [-1, 1], 0 where hidden, and known `[N, S, S, 1]` float32.
     """
-    painted = np.where(known > 0, image, np.float32(0))
-    pictures = [_resized(square.of(painted), size).clip(-1, 1) for square in chosen]
+    masked = np.where(known > 0, image, np.float32(0))
+    pictures = [_resized(square.of(masked), size).clip(-1, 1) for square in chosen]
     masks = [reduced(square.of(known), size) for square in chosen]
     shape = (len(chosen), size, size)
     pictures, masks = np.reshape(pictures, (*shape, image.shape[2])), np.reshape(masks, (*shape, 1))
@@ -125,8 +130,8 @@ def crops(
 
 
 def reduced(known: np.ndarray, size: int) -> np.ndarray:
-    """A square of `known` as `crops` has it at the network's size: `[S, S, 1]` float32."""
-    # At random values, for the filter's weights can add up to 0.
+    """A square of `known` at the size of the network, as in `crops`: `[S, S, 1]` float32."""
+    # Hidden pixels get random numbers, for the weights of the filter can add up to 0.
     hidden = np.where(known > 0, 0, np.random.default_rng(0).uniform(1, 2, known.shape))
     return (np.abs(_resized(hidden, size)) < 1e-6).astype(np.float32)
 
@@ -138,38 +143,38 @@ def restore(
     generated: np.ndarray,
     blend: Blend = blending.poisson,
 ) -> np.ndarray:
-    """The image with its holes filled from the squares' pictures, blended at its own size.
+    """The image with its holes filled from generated pictures, blended at the size of the image.
 
-    Where squares overlap, the picture is their mean, each weighted by how far from its border a pixel lies and,
-    the smaller square being the sharper, by 1 / side^2. A hole that reaches beyond every square is filled by the
-    first one's border pixels, carried on.
+    Where squares overlap, their pictures are averaged. The weight of a pixel is its distance to the
+    border of the square, times 1 / side^2, for a smaller square is sharper. A hole that reaches
+    beyond every square is filled with the continued border pixels of the first square.
 
     Args:
-        image, known, chosen: as given to `crops`.
-        generated: `[N, S, S, C]` in [-1, 1], the pictures for the squares.
-        blend: what joins picture and known pixels.
+        image, known, chosen: as for `crops`.
+        generated: `[N, S, S, C]` in [-1, 1], the pictures of the squares.
+        blend: joins the pictures and the known pixels.
 
     Returns:
-        `[H, W, C]` float32, known pixels bit for bit.
+        `[H, W, C]` float32. Known pixels are unchanged, bit for bit.
     """
     image = np.asarray(image, np.float32)
     if not chosen:
         return image
     height, width, channels = image.shape
-    # Around an edge the filter overshoots.
+    # Resize the pictures. The filter overshoots at edges.
     pictures = [
         _resized(picture, square.side).clip(-1, 1)
         for picture, square in zip(generated, chosen, strict=True)
     ]
-    total, weights = (
-        np.zeros((height, width, channels), np.float32),
-        np.zeros((height, width, 1), np.float32),
-    )
+    # Average them where squares overlap.
+    total = np.zeros((height, width, channels), np.float32)
+    weights = np.zeros((height, width, 1), np.float32)
     for square, picture in zip(chosen, pictures, strict=True):
         tent = np.minimum(np.arange(square.side), np.arange(square.side)[::-1]) + np.float32(0.5)
         weight = (tent[:, None] * tent / np.float32(square.side) ** 4)[..., None]
         square.of(total)[:] += weight * picture
         square.of(weights)[:] += weight
+    # Continue the first picture beyond its border.
     first = chosen[0]
     rows, columns = (
         np.clip(np.arange(length) - start, 0, first.side - 1)
@@ -181,7 +186,7 @@ def restore(
         pictures[0][rows][:, columns],
     )
     result = image.copy()
-    # Groups meet nowhere, so that each can be blended by itself, within the known pixels around it.
+    # Groups do not touch, so each is blended by itself, with the known pixels around it.
     for box in _groups(known[..., 0] <= 0, generated.shape[1]):
         wider = box.grown(height, width)
         blended = np.asarray(
@@ -193,7 +198,7 @@ def restore(
 
 
 def _resized(picture: np.ndarray, size: int) -> np.ndarray:
-    """`[H, W, C]` as `[size, size, C]` float32; unchanged at that size already."""
+    """The picture `[H, W, C]` as `[size, size, C]` float32, unchanged if it has that size already."""
     channels = [
         Image.fromarray(np.float32(picture[..., channel])) for channel in range(picture.shape[-1])
     ]
@@ -204,25 +209,24 @@ def _resized(picture: np.ndarray, size: int) -> np.ndarray:
 
 
 def _groups(hidden: np.ndarray, size: int) -> list[Box]:
-    """Disjoint boxes that hold all hidden pixels; no two of different boxes are neighbours.
+    """Disjoint boxes that hold all hidden pixels. Pixels of different boxes are never neighbors.
 
-    Connected are cells of S / 4 pixels that hold hidden ones and touch, if only at a corner, and then boxes of
-    cells that overlap.
+    The image is divided into cells of S / 4 pixels. Cells with hidden pixels that touch, even at a
+    corner only, form a box. Boxes that overlap are joined.
     """
     cell = max(1, size // 4)
     height, width = hidden.shape
     rows, columns = -(-height // cell), -(-width // cell)
     padded = np.pad(hidden, [(0, rows * cell - height), (0, columns * cell - width)])
-    left = set(
-        map(tuple, np.argwhere(padded.reshape(rows, cell, columns, cell).any((1, 3))).tolist())
-    )
+    hidden_cells = padded.reshape(rows, cell, columns, cell).any((1, 3))
+    remaining = set(map(tuple, np.argwhere(hidden_cells).tolist()))
     boxes: list[Box] = []
-    while left:
-        group = [left.pop()]
-        for row, column in group:  # grows while it is walked through
+    while remaining:
+        group = [remaining.pop()]
+        for row, column in group:  # the list grows during the loop
             around = itertools.product((row - 1, row, row + 1), (column - 1, column, column + 1))
-            near = left.intersection(around)
-            left -= near
+            near = remaining.intersection(around)
+            remaining -= near
             group += near
         box = Box(*np.min(group, axis=0).tolist(), *(np.max(group, axis=0) + 1).tolist())
         while overlapping := [other for other in boxes if _overlap(box, other)]:
@@ -248,7 +252,7 @@ def _tight(hidden: np.ndarray, box: Box) -> Box:
 
 
 def _widest(hidden: np.ndarray) -> int:
-    """The side of the largest square window in which all is hidden."""
+    """The side of the largest square window without a known pixel."""
     sums = np.pad(hidden.cumsum(0).cumsum(1), [(1, 0), (1, 0)])
 
     def fits(side):
@@ -265,9 +269,9 @@ def _widest(hidden: np.ndarray) -> int:
 
 
 def _places(first: int, last: int, side: int, length: int) -> list[tuple[int, int, int]]:
-    """Where squares start along an axis to cover `first` to `last`, and from where to where each one is to cover.
+    """Squares along one axis that cover `first` to `last`: their start, and the range that each covers.
 
-    Not to its border, unless it is the image's: an eighth of its side lies around what it covers.
+    A square covers all but an eighth of its side at its borders, but up to the border of the image.
     """
     margin = side // 8
     reach = side - 2 * margin

@@ -1,7 +1,7 @@
-"""What is known of an image and what is hole: `known`, float32 `[H, W, 1]`, 1 = the pixel is given, 0 = hole.
+"""Masks: `known`, float32 `[H, W, 1]`, is 1 where the pixel is given and 0 in the hole.
 
-NumPy only, so that a client without TensorFlow makes the same masks. A mask is a pure function of its name,
-size, scale and seed.
+Only NumPy is used, so that a client without TensorFlow makes the same masks. A mask is a pure
+function of its name, size, scale and seed.
 """
 
 from collections.abc import Callable
@@ -14,40 +14,42 @@ Hole = Callable[[int, int, float, np.random.Generator], np.ndarray]
 
 
 def make(name: str, height: int, width: int, seed: Seed, scale: float | None = None) -> np.ndarray:
-    """The mask called `name`.
+    """Makes the mask called `name`.
 
     | name | the hole | scale (default) |
     |---|---|---|
-    | center, box | a rectangle, in the middle or anywhere | its side as share of the image's (0.5) |
-    | left, right, top, bottom | everything on that side | share of the side (0.5) |
+    | center, box | a rectangle, in the middle or anywhere | side / side of the image (0.5) |
+    | left, right, top, bottom | that part of the image | width of the part (0.5) |
     | random | single pixels | share of the pixels (0.8) |
     | pattern | smooth blobs (Pathak et al. 2016) | share of the pixels (0.25) |
     | strokes | free-form brush strokes (Yu et al. 2019) | share of the pixels (0.25) |
-    | grid | all but every n-th pixel both ways, n = 1 / (1 - scale) | (0.75: every 4th is known) |
-    | lowres | everything: known are only the averages of n x n boxes | see `low_resolution_factor` (0.75) |
-    | full, empty | nothing (all known), everything (all hole) | not used |
+    | grid | all but every n-th pixel of a row and a column | n = 1 / (1 - scale) (0.75) |
+    | lowres | everything; the averages of n x n boxes are known | n = 1 / (1 - scale) (0.75) |
+    | full | nothing: all pixels are known | not used |
+    | empty | everything: no pixel is known | not used |
 
-    All but full, empty and lowres have at least one known pixel and one hole pixel.
+    Every mask but full, empty and lowres has at least one known pixel and one hidden pixel.
 
     Args:
         name: one of `NAMES`.
         height, width: in pixels, at least 2.
-        seed: an int or several, at least 0, e.g. one for the run and one for the image.
-        scale: how large the hole is, in (0, 1); None takes the default.
+        seed: one or more ints, at least 0, for example one for the run and one for the image.
+        scale: size of the hole, in (0, 1). None: the default of the mask.
 
     Returns:
         `known`, `[height, width, 1]` float32.
 
     Raises:
-        ValueError: unknown name, scale outside (0, 1), or a side below 2 pixels.
+        ValueError: the name is unknown, the scale is outside (0, 1), or a side is below 2 pixels.
     """
     if name not in NAMES:
         raise ValueError(
-            f"mask must be one of {', '.join(NAMES)}; received {name!r}; choose one of these."
+            f"A mask must be one of {', '.join(NAMES)}; received {name!r}; choose one of these."
         )
     if min(height, width) < 2:
         raise ValueError(
-            f"A mask needs height and width of at least 2; received {height} x {width}; use a larger image."
+            f"A mask must have height and width of at least 2; received {height} x {width}; "
+            "use a larger image."
         )
     hole, default = NAMES[name]
     hidden = hole(
@@ -57,49 +59,49 @@ def make(name: str, height: int, width: int, seed: Seed, scale: float | None = N
 
 
 def low_resolution_factor(scale: float | None = None) -> int:
-    """The box side n = 1 / (1 - scale) of the mask `lowres`, rounded and at least 2: 0.75 gives 4.
+    """The side of the boxes of the mask `lowres`: n = 1 / (1 - scale), rounded, at least 2.
 
     Args:
-        scale: in (0, 1); None takes the default of `lowres`.
+        scale: in (0, 1), such as 0.75 for 4. None: the default of `lowres`.
 
     Raises:
-        ValueError: scale outside (0, 1).
+        ValueError: the scale is outside (0, 1).
     """
     return _spacing(_check(NAMES["lowres"][1] if scale is None else scale))
 
 
 def from_picture(picture: np.ndarray, invert: bool = False) -> np.ndarray:
-    """The mask that a picture shows: white, a luma (ITU-R 601) of 128 or more, is known.
+    """The mask that a picture shows. White, a luma (ITU-R 601) of 128 or more, is known.
 
     Args:
         picture: uint8 `[H, W, 1]` or `[H, W, 3]`.
-        invert: white is the hole instead, as much of the world draws it.
+        invert: white is the hole instead, as in many other tools.
 
     Returns:
         `known`, `[H, W, 1]` float32.
 
     Raises:
-        ValueError: another shape or dtype.
+        ValueError: the picture has another shape or dtype.
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (1, 3):
         raise ValueError(
             "A mask picture must be uint8 [H, W, 1] or [H, W, 3]; "
             f"received {picture.dtype} {list(picture.shape)}; convert it first."
         )
-    # Integers, since 0.299 + 0.587 + 0.114 falls short of 1 in floating point and gray 128 would be black.
+    # In integers: 0.299 + 0.587 + 0.114 is less than 1 in floating point, and gray 128 would be black.
     luma = picture.astype(np.int32) @ ([1000] if picture.shape[2] == 1 else [299, 587, 114])
     return ((luma >= 128_000) != invert).astype(np.float32)[:, :, None]
 
 
 def hole_share(known: np.ndarray) -> float:
-    """The share of hole pixels, in [0, 1]."""
+    """The share of hidden pixels, in [0, 1]."""
     return float(np.mean(known == 0))
 
 
 def _check(scale: float) -> float:
     if not 0 < scale < 1:
         raise ValueError(
-            f"mask scale must be above 0 and below 1; received {scale}; choose e.g. 0.5."
+            f"A mask scale must be above 0 and below 1; received {scale}; choose e.g. 0.5."
         )
     return scale
 
@@ -156,10 +158,10 @@ def _random(height, width, scale, random):
 
 
 def _pattern(height, width, scale, random, cells=8):
-    """Noise of `cells` x `cells`, upsampled and cut at its quantile."""
+    """Noise of `cells` x `cells` numbers, upsampled, with a threshold at its quantile."""
 
     def upsampling(size):
-        # Keys' cubic kernel. A neighbour beyond the border counts as 0, the noise's mean.
+        # The cubic kernel of Keys (1981). Beyond the border the noise is 0, its mean.
         distance = np.abs(np.linspace(0, cells - 1, size)[:, None] - np.arange(cells))
         near = 1.5 * distance**3 - 2.5 * distance**2 + 1
         far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
@@ -171,7 +173,7 @@ def _pattern(height, width, scale, random, cells=8):
 
 
 def _strokes(height, width, scale, random):
-    """Zigzags of a round brush, after Yu et al. 2019; the last one stops where the share is reached."""
+    """Zigzags of a round brush (Yu et al. 2019). The last one ends when the share is reached."""
     pixels = np.indices((height, width)).reshape(2, -1).T
     hole = np.zeros(height * width, bool)
     missing = _count(scale, height * width)
@@ -182,7 +184,7 @@ def _strokes(height, width, scale, random):
         radius = max(0.75, side * random.uniform(0.02, 0.08))
         angle = random.uniform(0, 2 * np.pi)
         for _ in range(random.integers(2, 7)):
-            # Turning back by up to 36 degrees from the straight reverse gives the zigzag.
+            # The brush turns back, by up to 36 degrees beside its old path.
             angle += np.pi + random.uniform(-0.2, 0.2) * np.pi
             length = side * random.uniform(0.1, 0.4)
             end = np.clip(start + length * np.array([np.sin(angle), np.cos(angle)]), 0, corner)
@@ -240,28 +242,31 @@ MIXTURE = {
     "full": (1, 0.5, 0.5),
     "random": (5, 0.3, 0.95),
 }
-"""Of each kind of `mixture`, how often it comes, and the range of its scale."""
+"""Frequency of each kind of mask in `mixture`, and the range of its scale."""
 
 
 def mixture(count: int, size: int, seed: int, pool: int = 512) -> Callable[[int], np.ndarray]:
-    """A sampler of masks of every kind and scale, for learning what any hole may look like.
+    """A sampler of masks of every kind and scale, for training on any hole.
 
-    Strokes are slow to draw: a pool of masks is drawn once, and each step turns and mirrors what it takes from
-    it; single pixels are drawn anew. All is a function of (seed, step).
+    Strokes are slow to draw, so a pool of masks is drawn once, and each step transposes and mirrors
+    masks of the pool. Masks of single pixels are new in each step. The masks are a function of
+    (seed, step).
 
     Args:
-        count: masks in a step.
-        size: their side in pixels.
+        count: number of masks in a step.
+        size: side of the masks in pixels.
         seed: at least 0.
-        pool: masks drawn once.
+        pool: number of masks in the pool.
 
     Returns:
         `sample(step)`, `[count, size, size, 1]` float32.
     """
-    names, often = list(MIXTURE), np.array([share for share, _, _ in MIXTURE.values()])
-    kinds = np.searchsorted(np.cumsum(often) / often.sum(), (np.arange(pool) + 0.5) / pool)
+    names = list(MIXTURE)
+    frequencies = np.array([frequency for frequency, _, _ in MIXTURE.values()])
+    cumulative = np.cumsum(frequencies) / frequencies.sum()
+    kinds = np.searchsorted(cumulative, (np.arange(pool) + 0.5) / pool)
     scales = np.random.default_rng([seed, 1])
-    drawn = np.stack(
+    masks = np.stack(
         [
             make(
                 names[kind], size, size, (seed, 2, index), scales.uniform(*MIXTURE[names[kind]][1:])
@@ -269,18 +274,18 @@ def mixture(count: int, size: int, seed: int, pool: int = 512) -> Callable[[int]
             for index, kind in enumerate(kinds)
         ]
     )
-    single = kinds == names.index("random")
+    is_random = kinds == names.index("random")
 
     def sample(step: int) -> np.ndarray:
         random = np.random.default_rng([seed, 3, step])
         chosen = random.integers(pool, size=count)
         upside_down, mirrored, transposed = random.random((3, count, 1, 1, 1)) < 0.5
-        known = drawn[chosen]
+        known = masks[chosen]
         known = np.where(upside_down, known[:, ::-1], known)
         known = np.where(mirrored, known[:, :, ::-1], known)
         known = np.where(transposed, known.swapaxes(1, 2), known)
         shares = random.uniform(*MIXTURE["random"][1:], (count, 1, 1, 1))
         pixels = random.random((count, size, size, 1), np.float32) >= shares
-        return np.where(single[chosen][:, None, None, None], pixels, known).astype(np.float32)
+        return np.where(is_random[chosen][:, None, None, None], pixels, known).astype(np.float32)
 
     return sample

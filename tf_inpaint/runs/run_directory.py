@@ -1,14 +1,13 @@
-"""A run directory: what `train` writes and every other command reads.
+"""A run directory, which `train` writes and every other command reads.
 
-config.json  config.flags     what was asked for
-checkpoints/                  the last few states of the training, whole
-best/                         the networks of the best step, if asked for
+config.json  config.flags     the settings
+checkpoints/                  the complete state of the training at the last steps
+best/                         the networks of the best step, with --best_by
 encoder/STEP/                 the encoder for the generator of that step
 metrics.csv  training.png  samples/  training.gif  events/
 """
 
 import contextlib
-import json
 import logging
 import os
 import tempfile
@@ -23,11 +22,13 @@ from tf_inpaint.config import TrainConfig
 from tf_inpaint.config.flags import differing, from_json, to_flags, to_json
 from tf_inpaint.files import images
 from tf_inpaint.gan.encoder import Encoder, EncoderTraining
-from tf_inpaint.gan.model import GAN
-from tf_inpaint.gan.networks import Discriminator, Generator, folded
+from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization
+from tf_inpaint.runs import from_config
 
 RUNS = Path("runs")
-CONTINUABLE = {
+"""The folder of all runs."""
+
+CHANGEABLE_SETTINGS = {
     "run_dir",
     "steps",
     "sample_every",
@@ -36,13 +37,13 @@ CONTINUABLE = {
     "data_dir",
     "encoder_steps",
 }
-"""Settings that may change when a run is continued: none changes a step, or which one is the best."""
+"""Settings that may change when a run continues: they change no step, and not which step is best."""
 
 log = logging.getLogger("tf_inpaint")
 
 
 class Run(NamedTuple):
-    """A trained run: the networks to sample and complete with, in float32."""
+    """A trained run with its networks, in float32."""
 
     directory: Path
     config: TrainConfig
@@ -50,20 +51,24 @@ class Run(NamedTuple):
     discriminator: Discriminator
     step: int
     encoder: Encoder | None = None
-    """None: not trained to its end, or with another generator than this one."""
+    """The encoder. None: its training did not end, or it belongs to the generator of another step."""
 
     @property
     def identity(self) -> str:
-        """Which networks these are, in words: jobs go on only with the networks that they began with.
+        """The step and the encoder of these networks, in words.
 
-        The encoder is named too, for it may come later than its GAN.
+        A job goes on only with the networks that it began with. An encoder may be trained later than
+        its GAN.
         """
         steps = self.config.encoder_steps
         return f"step {self.step}, {f'encoder of {steps} steps' if self.encoder else 'no encoder'}"
 
 
 def directory(config: TrainConfig) -> Path:
-    """`run_dir`, or `runs/NAME` after the data set: `mnist` for `tfds:mnist`, `faces` for `folder:my/faces`."""
+    """`run_dir`, or `runs/NAME` with the name of the data set.
+
+    The name is `mnist` for `tfds:mnist` and `faces` for `folder:my/faces`.
+    """
     if config.run_dir:
         return Path(config.run_dir)
     kind, _, name = config.dataset.partition(":")
@@ -72,9 +77,9 @@ def directory(config: TrainConfig) -> Path:
 
 @contextlib.contextmanager
 def created(config: TrainConfig, strategy: tf.distribute.Strategy) -> Iterator[Path]:
-    """The folder to write a run to: the run directory, and on all workers but the chief one that is thrown away.
+    """The folder to write to: the run directory on the chief, a temporary folder on other workers.
 
-    All workers must take part in what the chief does: reading a variable may ask them all.
+    Every worker must do what the chief does, for reading a variable may involve all workers.
     """
     resolver = strategy.cluster_resolver
     if resolver:  # worker 0 is the chief where `TF_CONFIG` names none
@@ -88,10 +93,10 @@ def created(config: TrainConfig, strategy: tf.distribute.Strategy) -> Iterator[P
 
 
 def create(config: TrainConfig) -> Path:
-    """Makes the run directory, or checks that the one that is there was made with the same settings.
+    """Makes the run directory, or checks that the existing one has the same settings.
 
     Raises:
-        ValueError: it is another run, or a folder with other things in it.
+        ValueError: the folder holds another run, or something else.
     """
     folder = directory(config)
     if (folder / "config.json").exists():
@@ -99,14 +104,14 @@ def create(config: TrainConfig) -> Path:
         fields = [
             name
             for name in differing(read_config(folder), config)
-            if name not in CONTINUABLE - fixed
+            if name not in CHANGEABLE_SETTINGS - fixed
         ]
         if fields:
-            there = read_config(folder)
-            changes = ", ".join(f"--{name} ({getattr(there, name)} there)" for name in fields)
+            existing = read_config(folder)
+            changes = ", ".join(f"--{name} ({getattr(existing, name)} there)" for name in fields)
             raise ValueError(
-                f"A run is continued with the settings it was started with; {folder} differs in {changes}; "
-                "give these values, or another --run_dir."
+                f"A run must continue with the settings that it began with; {folder} differs in "
+                f"{changes}; pass these values, or another --run_dir."
             )
     elif folder.exists() and (
         not folder.is_dir() or any(path.name[0] != "." for path in folder.iterdir())
@@ -115,7 +120,7 @@ def create(config: TrainConfig) -> Path:
             f"--run_dir must be a new or empty folder, or a run to continue; {folder} holds something else; "
             "choose another."
         )
-    # config.json first and whole: a folder that holds anything else but no config.json is no run.
+    # config.json comes first, and whole: a folder with other files but without it is no run.
     texts = {"config.json": to_json(config), "config.flags": to_flags(config)}
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
@@ -126,11 +131,11 @@ def create(config: TrainConfig) -> Path:
 
 
 def read_config(folder: Path) -> TrainConfig:
-    """The settings that a run was started with.
+    """The settings of a run.
 
     Raises:
         FileNotFoundError: the folder is no run directory.
-        ValueError: its `config.json` is damaged.
+        ValueError: the `config.json` of the run is damaged.
     """
     path = Path(folder) / "config.json"
     if not path.is_file():
@@ -142,110 +147,30 @@ def read_config(folder: Path) -> TrainConfig:
 
 
 def newest() -> Path:
-    """The run under `runs/` that was written to last."""
-    found = sorted(RUNS.glob("*/checkpoints"), key=lambda path: path.stat().st_mtime)
-    if not found:
+    """The newest run under `runs/`.
+
+    Raises:
+        FileNotFoundError: there is no run.
+    """
+    folders = sorted(RUNS.glob("*/checkpoints"), key=lambda path: path.stat().st_mtime)
+    if not folders:
         raise FileNotFoundError(
             "--run_dir must name a run, and there is none under runs/; train one first: python -m tf_inpaint.train"
         )
-    return found[-1].parent
-
-
-def strategy(config: TrainConfig) -> tf.distribute.Strategy:
-    """Where the training runs: one device, all GPUs (else CPUs) of this machine, or the machines in `TF_CONFIG`.
-
-    To be called before anything else of TensorFlow is used.
-
-    Raises:
-        ValueError: `TF_CONFIG` is missing or malformed, or the replicas cannot share a batch evenly.
-    """
-    if config.strategy == "multi_worker":
-        text = os.environ.get("TF_CONFIG")
-        try:
-            given = json.loads(text or "{}")
-            tf.train.ClusterSpec(given["cluster"]).task_address(
-                given["task"]["type"], int(given["task"]["index"])
-            )
-        except (LookupError, TypeError, ValueError) as error:
-            raise ValueError(
-                "--strategy=multi_worker must find all workers' addresses, and which one is this machine's, in "
-                f"TF_CONFIG; it is {text or 'not set'}; set it on each machine, as in "
-                """{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}, or pass """
-                "--strategy=mirrored."
-            ) from error
-        result = tf.distribute.MultiWorkerMirroredStrategy()
-    elif config.strategy == "mirrored":
-        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        result = tf.distribute.MirroredStrategy([device.name for device in devices])
-    else:
-        return tf.distribute.get_strategy()
-    replicas = result.num_replicas_in_sync
-    if config.batch_size % replicas:
-        raise ValueError(
-            f"--batch_size must be a multiple of the replicas; received {config.batch_size} for {replicas}; "
-            f"pass {-(-config.batch_size // replicas) * replicas}."
-        )
-    return result
-
-
-def new_gan(config: TrainConfig) -> GAN:
-    """The untrained, compiled GAN that the settings ask for: the same for one seed."""
-    keras.utils.set_random_seed(config.seed)
-    gan = GAN(
-        *networks(config, config.mixed_precision),
-        loss=config.loss,
-        discriminator_steps=config.discriminator_steps,
-        generator_steps=config.generator_steps,
-        reuse_generated=config.reuse_generated,
-        label_smoothing=config.label_smoothing,
-        gradient_penalty=config.gradient_penalty,
-        r1=config.r1,
-        feature_matching=config.feature_matching,
-        augment=config.augment,
-        ema_decay=config.ema_decay,
-        seed=config.seed,
-    )
-    gan.compile(
-        learning_rate(config, config.learning_rate, config.generator_steps),
-        config.beta_1,
-        config.beta_2,
-        learning_rate(
-            config,
-            config.discriminator_learning_rate or config.learning_rate,
-            config.discriminator_steps,
-        ),
-        jit_compile=config.jit_compile,
-    )
-    return gan
-
-
-def learning_rate(config: TrainConfig, start: float, updates: int):
-    """The step size over a network's own updates, of which a training step makes `updates`."""
-    if config.learning_rate_schedule == "linear":
-        return keras.optimizers.schedules.PolynomialDecay(start, config.steps * updates, 0.0)
-    if config.learning_rate_schedule == "cosine":
-        return keras.optimizers.schedules.CosineDecay(start, config.steps * updates)
-    return start
-
-
-def networks(config: TrainConfig, dtype: str) -> tuple[Generator, Discriminator]:
-    names = ("image_size", "channels", "width", "latent_size", "architecture")
-    settings = {name: getattr(config, name) for name in names}
-    settings |= {"synchronized": config.synchronized_batch_norm, "dtype": dtype}
-    return Generator(**settings), Discriminator(normalization=config.discriminator_norm, **settings)
+    return folders[-1].parent
 
 
 def checkpoints(
     folder: Path, state: dict[str, list[tf.Variable]], keep: int | None = None
 ) -> tf.train.CheckpointManager:
-    """The checkpoints of a run, of the parts of the training that `state` names (see `GAN.state`)."""
+    """The checkpoints of a run, with the parts of the training in `state` (see `GAN.state`)."""
     return tf.train.CheckpointManager(
         tf.train.Checkpoint(**state), str(folder / "checkpoints"), max_to_keep=keep
     )
 
 
 def best(folder: Path, state: dict[str, list[tf.Variable]]) -> tf.train.CheckpointManager:
-    """The one checkpoint that `--best_by` keeps: what `load` needs."""
+    """The checkpoint that `--best_by` keeps, with the parts that `load` needs."""
     parts = {name: state[name] for name in ("ema_generator", "discriminator", "step")}
     return tf.train.CheckpointManager(
         tf.train.Checkpoint(**parts), str(folder / "best"), max_to_keep=1
@@ -253,10 +178,16 @@ def best(folder: Path, state: dict[str, list[tf.Variable]]) -> tf.train.Checkpoi
 
 
 def encoder_training(run: Run) -> tuple[EncoderTraining, tf.train.CheckpointManager]:
-    """The training of an encoder for the run's generator, from where it was left, and its checkpoints."""
+    """The training of an encoder for the generator of a run, and its checkpoints.
+
+    The training is restored from its newest checkpoint.
+    """
     keras.utils.set_random_seed(run.config.seed)
     training = EncoderTraining(
-        encoder(run.config), folded(run.generator), run.config.encoder_steps, seed=run.config.seed
+        from_config.new_encoder(run.config),
+        fold_normalization(run.generator),
+        run.config.encoder_steps,
+        seed=run.config.seed,
     )
     manager = encoder_checkpoints(run, training.state)
     restore(manager)
@@ -266,20 +197,16 @@ def encoder_training(run: Run) -> tuple[EncoderTraining, tf.train.CheckpointMana
 def encoder_checkpoints(
     run: Run, state: dict[str, list[tf.Variable]]
 ) -> tf.train.CheckpointManager:
-    """In a folder for each generator: after more steps of the GAN there is another."""
+    """The checkpoints of an encoder, in a folder for each step of the GAN."""
     folder = run.directory / "encoder" / str(run.step)
     return tf.train.CheckpointManager(tf.train.Checkpoint(**state), str(folder), max_to_keep=1)
 
 
-def encoder(config: TrainConfig) -> Encoder:
-    return Encoder(config.image_size, config.channels, latent_size=config.latent_size)
-
-
 def restore(manager: tf.train.CheckpointManager) -> bool:
-    """Restores the newest checkpoint that can be read; True when there was one.
+    """Restores the newest checkpoint that can be read. Returns whether there was one.
 
-    A damaged one, say after the disk was full, is passed over with a warning: TensorFlow keeps a checksum of
-    every tensor.
+    A damaged checkpoint, for example after the disk was full, is skipped with a warning: TensorFlow
+    keeps a checksum of every tensor.
     """
     for path in reversed(manager.checkpoints):
         try:
@@ -287,39 +214,39 @@ def restore(manager: tf.train.CheckpointManager) -> bool:
             status.assert_existing_objects_matched()
             status.expect_partial()
             return True
-        except Exception as error:  # a truncated file raises IndexError, others others
+        except Exception as error:  # a truncated file raises IndexError, other damage other errors
             reason = (str(error) or type(error).__name__).splitlines()[0]
             log.warning("Checkpoint %s cannot be read (%s); trying the one before.", path, reason)
     return False
 
 
 def load(folder: str | os.PathLike) -> Run:
-    """The trained networks of a run: the averaged generator, the discriminator, and the encoder if there is one.
+    """The trained networks of a run: averaged generator, discriminator, and encoder if there is one.
 
-    They are of the step that `--best_by` chose, else of the last one.
+    They are those of the step that `--best_by` chose, or of the last step.
 
     Raises:
-        FileNotFoundError: no such run, or no readable checkpoint in it.
+        FileNotFoundError: there is no run, or the run has no readable checkpoint.
     """
     folder = Path(folder)
     config = read_config(folder)
-    generator, discriminator = networks(config, "float32")
+    generator, discriminator = from_config.networks(config, "float32")
     step = tf.Variable(0, dtype=tf.int64)
     parts = {"ema_generator": generator, "discriminator": discriminator}
     state = {name: [variable.value for variable in part.variables] for name, part in parts.items()}
     state["step"] = [step]
-    chosen = config.best_by != "none" and restore(best(folder, state))
-    if not chosen and not restore(checkpoints(folder, state)):
+    has_best = config.best_by != "none" and restore(best(folder, state))
+    if not has_best and not restore(checkpoints(folder, state)):
         raise FileNotFoundError(
             f"--run_dir must hold a checkpoint that can be read; {folder}/checkpoints has none; "
             "train on with the same --run_dir, or name another."
         )
     run = Run(folder, config, generator, discriminator, int(step))
-    trained = encoder(config)
+    encoder = from_config.new_encoder(config)
     manager = encoder_checkpoints(
-        run, {"encoder": [variable.value for variable in trained.variables]}
+        run, {"encoder": [variable.value for variable in encoder.variables]}
     )
-    done = int((manager.latest_checkpoint or "-0").rpartition("-")[2])
-    if 0 < config.encoder_steps <= done and restore(manager):
-        return run._replace(encoder=trained)
+    encoder_steps = int((manager.latest_checkpoint or "-0").rpartition("-")[2])
+    if 0 < config.encoder_steps <= encoder_steps and restore(manager):
+        return run._replace(encoder=encoder)
     return run

@@ -1,0 +1,75 @@
+"""The answers of an `Inpainter`, and the reports that it gives on the way."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Watch = Callable[[float, int, np.ndarray, Callable[[], np.ndarray]], None]
+"""A function `watch(share, turn, rows, generated)` that follows a search.
+
+`share` is the share of the work that is done, in [0, 1]; `turn` is the number of the block of searches;
+`rows` holds, for each search of the block, the index of its image; `generated()` returns the best G(z)
+of these searches so far, `[rows, H, W, C]`.
+"""
+
+
+class Completions(NamedTuple):
+    """The answers for N images, as NumPy arrays."""
+
+    images: np.ndarray
+    """`[N, H, W, C]` in [-1, 1], the images with filled holes. Known pixels are unchanged, bit for bit."""
+    generated: np.ndarray
+    """`[N, H, W, C]`, the generated picture G(z), or the mean of several generated pictures."""
+    z: np.ndarray
+    """`[N, Z]`, the z of the picture; for a mean, the z of its first sample."""
+    energy: np.ndarray
+    """`[N]`, contextual + prior_weight * perceptual."""
+    contextual: np.ndarray
+    """`[N]`, the distance of G(z) to the known pixels."""
+    perceptual: np.ndarray
+    """`[N]`, the prior term of the energy, without its weight."""
+    steps: np.ndarray
+    """int32 `[N]`, the number of steps of the search that gave the answer."""
+    reason: np.ndarray
+    """int32 `[N]`, the `loop.Reason` why that search ended."""
+    samples: np.ndarray
+    """`[N, K, H, W, C]`, K further completions."""
+    uncertainty: np.ndarray
+    """`[N, H, W, 1]`, the standard deviation of G(z) over all pictures of the sampling chains, before
+    blending. 0 where the pixel is known, NaN if there are no samples."""
+    acceptance: np.ndarray
+    """`[N, K]`, the acceptance rate of each chain. A chain with a rate near 0 did not move."""
+
+    def split(self, counts: Sequence[int]) -> "list[Completions]":
+        """Returns the completions of the first `counts[0]` images, of the next `counts[1]`, ..."""
+        ends = itertools.accumulate(counts)
+        return [
+            Completions(*(values[end - count : end] for values in self))
+            for count, end in zip(counts, ends, strict=True)
+        ]
+
+
+class BlockProgress(NamedTuple):
+    """Reports the progress of one block of images to a `Watch`."""
+
+    watch: Watch
+    every: int
+    """Number of steps between two reports."""
+    steps: int
+    """Maximum number of steps of a search."""
+    first_image: int
+    """Index of the first image of the block."""
+    previous_turns: int
+    """Number of blocks of searches before those of this block of images."""
+    total_turns: int
+    """Number of blocks of searches of all images."""
+
+    def report(
+        self, turn: int, steps: int, rows: np.ndarray, generated: Callable[[], np.ndarray]
+    ) -> None:
+        """Calls `watch` after `steps` steps of block `turn` of the searches of these images."""
+        turn += self.previous_turns
+        share = (turn + steps / self.steps) / self.total_turns
+        self.watch(share, turn, self.first_image + rows, generated)

@@ -1,0 +1,45 @@
+"""The trained networks of a search, as plain functions whose weights no longer change."""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tf_inpaint.latent_search import curvature
+
+
+class FrozenNetworks:
+    """Generator, discriminator and perhaps an encoder, for any number of `Inpainter`s.
+
+    Any functions of these shapes can be searched. They must consist of TensorFlow operations:
+    AutoGraph does not convert them, so `if` and `len` of a tensor do not work in them.
+
+    Args:
+        generator: z `[B, Z]` to images `[B, H, W, C]` in [-1, 1].
+        discriminator: images to logits `[B, 1]`.
+        latent_size: Z.
+        encoder: images `[B, H, W, C]`, 0 in the hole, and known `[B, H, W, 1]` to a z `[B, Z]` to
+            start from. None: there is no encoder.
+        prior: form of the prior that fits the loss of the discriminator; used where
+            `SearchSettings.prior` is "auto".
+    """
+
+    def __init__(
+        self,
+        generator: Callable[[tf.Tensor], tf.Tensor],
+        discriminator: Callable[[tf.Tensor], tf.Tensor],
+        latent_size: int,
+        encoder: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
+        prior: str = "saturating",
+    ):
+        self.generator = generator
+        self.discriminator = discriminator
+        self.latent_size = latent_size
+        self.encoder = encoder
+        self.prior = prior
+
+    @functools.cached_property
+    def curvature(self) -> np.ndarray:
+        """`[Z, Z]`, see `curvature.curvature`. The first access takes about a second."""
+        return curvature.curvature(self.generator, self.latent_size)

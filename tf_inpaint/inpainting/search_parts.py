@@ -1,0 +1,114 @@
+"""The parts of a search that `SearchSettings` ask for: energy, solver, stopping rule and sampling."""
+
+import math
+
+from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
+from tf_inpaint.latent_search import curvature, lbfgs, loop, posterior, solvers
+from tf_inpaint.latent_search.energy import DISTANCES, PRIORS, Energy
+from tf_inpaint.settings.search_settings import SearchSettings
+
+MIN_PATIENCE = 25
+"""Minimum number of steps without progress before a search stops.
+
+The energy of a search from a good start may first rise for so many steps.
+"""
+
+DEFAULT_SAMPLES = 8
+"""Number of answers to draw if the estimate needs answers and no number is given."""
+
+
+def new_energy(
+    settings: SearchSettings, networks: FrozenNetworks, low_resolution_factor: int | None = None
+) -> Energy:
+    """The energy that the search lowers.
+
+    Args:
+        settings: distance, prior and its weight.
+        networks: generator and discriminator.
+        low_resolution_factor: side of the boxes whose averages are known, in pixels.
+
+    Raises:
+        ValueError: low-resolution images are given with another distance than L1.
+    """
+    if low_resolution_factor and settings.contextual == "l2":
+        raise ValueError(
+            "The distance of low-resolution images must be L1; "
+            f"received contextual {settings.contextual!r}; choose l1."
+        )
+    return Energy(
+        networks.generator,
+        networks.discriminator,
+        DISTANCES[settings.contextual],
+        PRIORS[networks.prior if settings.prior == "auto" else settings.prior],
+        settings.prior_weight,
+        low_resolution_factor,
+    )
+
+
+def new_solver(settings: SearchSettings, networks: FrozenNetworks, steps: int) -> solvers.Solver:
+    """The solver that moves z.
+
+    Args:
+        settings: solver, learning rate and constraint.
+        networks: the networks, for the curvature of the generator.
+        steps: number of steps over which the step size of the preconditioned solver falls.
+    """
+    constrain = solvers.CONSTRAINTS[settings.latent_constraint]
+    if settings.solver == "preconditioned":
+        return preconditioned_adam(settings, networks, steps)
+    if settings.solver == "lbfgs":
+        metric = curvature.metric(networks.curvature)
+        return lbfgs.lbfgs(settings.learning_rate, metric, constrain)
+    return solvers.adam(settings.learning_rate, constrain=constrain)
+
+
+def preconditioned_adam(
+    settings: SearchSettings, networks: FrozenNetworks, steps: int
+) -> solvers.Solver:
+    """Adam in the eigenbasis of the generator's curvature, with step sizes that fall over `steps`."""
+    return solvers.adam(
+        settings.learning_rate,
+        beta_1=0.7,
+        beta_2=0.99,
+        epsilon=1e-8,
+        constrain=solvers.CONSTRAINTS[settings.latent_constraint],
+        directions=curvature.directions(networks.curvature),
+        decay_steps=steps,
+    )
+
+
+def new_stopping(settings: SearchSettings, steps: int) -> loop.Stopping | None:
+    """The rule by which a row has converged. None: every row takes all steps."""
+    if settings.patience >= 1:
+        return None
+    patience = max(math.ceil(settings.patience * steps), MIN_PATIENCE)
+    return loop.Stopping(settings.tolerance, patience)
+
+
+def new_sampling(settings: SearchSettings, networks: FrozenNetworks) -> posterior.Sampling | None:
+    """How to draw several answers. None: no answers are drawn."""
+    samples = settings.samples or (0 if settings.estimate == "best" else DEFAULT_SAMPLES)
+    if not samples:
+        return None
+    cooling_solver = preconditioned_adam(settings, networks, posterior.COOLING_STEPS)
+    return posterior.Sampling(samples, cooling_solver, networks.curvature)
+
+
+def new_search(
+    settings: SearchSettings, networks: FrozenNetworks, energy: Energy, steps: int
+) -> loop.Search:
+    """The search for z by these settings, with D's linear approximation where they ask for it."""
+    energy_fn, refresh, refresh_every = energy, None, 1
+    if settings.prior_weight != 0 and settings.prior_every > 1:
+        energy_fn, refresh = energy.with_linearized_prior, energy.linearize_prior
+        refresh_every = settings.prior_every
+    return loop.Search(
+        energy_fn,
+        new_solver(settings, networks, steps),
+        settings.block_size,
+        networks.latent_size,
+        new_stopping(settings, steps),
+        settings.keep,
+        refresh,
+        refresh_every,
+    )
