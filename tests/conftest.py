@@ -1,12 +1,13 @@
-"""A model exported and loaded once for all tests that ask it."""
+"""Models that are exported once for all tests that use them."""
 
 import os
 
-# As the commands have it: TensorFlow's other kernels sum the last rows of a batch in an order of their own.
+# The commands set this too: other kernels sum the last rows of a batch in another order.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import cpp_loader  # noqa: E402
 import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
 import tiny  # noqa: E402
 
 from tf_inpaint import export  # noqa: E402
@@ -14,17 +15,8 @@ from tf_inpaint.config import ExportConfig  # noqa: E402
 from tf_inpaint.runs import run_directory  # noqa: E402
 
 
-@pytest.fixture(scope="session")
-def exported(tmp_path_factory):
-    """Its settings and the folder of its versions."""
-    folder = tmp_path_factory.mktemp("export")
-    run_dir = tiny.new_run(folder / "run", encoder_steps=0)
-    return export_of(
-        run_dir, folder / "digits", steps=6, best_samples=4, start_draws=4, max_pixels=100_000
-    )
-
-
 def export_of(run_dir, export_dir, **settings):
+    """Exports a run; returns the settings and the folder of its versions."""
     config = ExportConfig(
         run_dir=run_dir, export_dir=str(export_dir), samples=2, fast_steps=2, **settings
     )
@@ -33,8 +25,18 @@ def export_of(run_dir, export_dir, **settings):
 
 
 @pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """An export of digits without an encoder: its settings and the folder of its versions."""
+    folder = tmp_path_factory.mktemp("export")
+    run_dir = tiny.new_run(folder / "run", encoder_steps=0)
+    return export_of(
+        run_dir, folder / "digits", steps=6, best_samples=4, start_draws=4, max_pixels=100_000
+    )
+
+
+@pytest.fixture(scope="session")
 def exported_with_encoder(tmp_path_factory):
-    """The same of a run in colour, at 16 pixels, with an encoder; the number of steps is not given."""
+    """An export in color, at 16 pixels, with an encoder. Its number of steps is not given."""
     folder = tmp_path_factory.mktemp("export_with_encoder")
     run_dir = tiny.new_run(folder / "run", image_size=16, channels=3, encoder_steps=2)
     training, manager = run_directory.encoder_training(run_directory.load(run_dir))
@@ -42,17 +44,31 @@ def exported_with_encoder(tmp_path_factory):
         if "kernel" in variable.name:
             variable.assign(3 * variable)
     manager.save(checkpoint_number=2)
-    return export_of(run_dir, folder / "colours", best_samples=2, start_draws=2)
+    return export_of(run_dir, folder / "colors", best_samples=2, start_draws=2)
 
 
 @pytest.fixture(scope="session")
-def model_with_encoder(exported_with_encoder):
-    with cpp_loader.process(exported_with_encoder[1] / "1") as model:
-        yield model
+def signatures(exported):
+    """The signatures of `exported` as functions of arrays, run by TensorFlow's Python."""
+    loaded = tf.saved_model.load(str(exported[1] / "1"))
+
+    def call(name, **inputs):
+        tensors = {key: tf.constant(value) for key, value in inputs.items()}
+        outputs = loaded.signatures[name](**tensors)
+        return {key: value.numpy() for key, value in outputs.items()}
+
+    return call
 
 
 @pytest.fixture(scope="session")
 def model(exported):
-    """It, as TensorFlow Serving's C++ loader runs it."""
+    """The model of `exported`, run by TensorFlow Serving's C++ loader."""
     with cpp_loader.process(exported[1] / "1") as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def model_with_encoder(exported_with_encoder):
+    """The model of `exported_with_encoder`, run by TensorFlow Serving's C++ loader."""
+    with cpp_loader.process(exported_with_encoder[1] / "1") as model:
         yield model

@@ -3,120 +3,111 @@
     python -m tf_inpaint.export --run_dir=runs/digits
     python -m tf_inpaint.export --run_dir=runs/faces --export_dir=export/faces --steps=50
 
-Writes the next version under `export/NAME/`; nothing there is overwritten. The whole search runs in the graph, with
-the settings given here. What was written is loaded, run and compared with the library before it gets its name.
+Writes the next version below `export/NAME/`, and overwrites nothing. The whole search runs in the
+graph, with the settings of the command line. The model gets its version number after it was loaded,
+run and compared with the library. Needs the extra `serving`, for the warm-up requests.
+
+The signatures: `complete` searches as the flags say. `complete_fast` takes --fast_steps steps from
+the encoder's z and draws no samples. `complete_best` answers with the mean of --best_samples samples.
+Each has a form `..._encoded` that takes and returns image files. See export/README.md.
 """
 
 import dataclasses
-import importlib.metadata
-import json
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from tf_inpaint import __version__
 from tf_inpaint.config import ExportConfig
 
 WARM_UP_ROWS = 1
+"""Number of rows of a warm-up request."""
+
 CHECKED_ROWS = 3
+"""Number of rows with which an export is compared with the library."""
+
 TOLERANCE = 0.01
-"""Mean difference of the export from the library, on [-1, 1]: chains, of which a last bit makes others, stay in it."""
+"""Maximum mean difference between the export and the library, on [-1, 1].
+
+A difference in the last bit leads a sampling chain to another sample; that stays below this bound.
+"""
 
 
 def run(config: ExportConfig) -> int:
-    """Writes a version and returns 0."""
-    from tf_inpaint.exporting import signatures, warm_up
+    """Writes a version of the model and returns 0."""
+    from tf_inpaint.exporting import export_check, export_record, warm_up
+    from tf_inpaint.exporting.signatures import ServedModel
     from tf_inpaint.runs import run_directory
 
     warm_up.require()
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = run_directory.load(config.run_dir)
     folder = Path(config.export_dir or Path("export") / Path(config.run_dir).absolute().name)
-    target = folder / str(version(folder, config.version))
+    target = folder / str(next_version(folder, config.version))
     folder.mkdir(parents=True, exist_ok=True)
-    # The server takes only whole numbers for versions.
+    # The server takes whole numbers only for versions, so it ignores this folder.
     hidden = Path(tempfile.mkdtemp(prefix=".", dir=folder))
     try:
         started = time.perf_counter()
-        model = signatures.Model(trained, config)
-        signatures.save(model, hidden)
-        about = {
-            "export": dataclasses.asdict(config),
-            "presets": model.settings(),
-            "run": dataclasses.asdict(trained.config) | {"step": trained.step},
-            "versions": versions(),
-            "git_revision": revision(),
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        extra = hidden / "assets.extra"
-        extra.mkdir()
-        (extra / "export.json").write_text(json.dumps(about, indent=2) + "\n")
-        requests = model.examples(WARM_UP_ROWS)
-        # The default's own inputs and outputs: the server makes another part of the graph ready for them.
+        model = ServedModel(trained, config)
+        model.save(hidden)
+        export_record.write(hidden / "assets.extra" / "export.json", config, model, trained)
+        requests = export_check.example_inputs(model, WARM_UP_ROWS)
+        # The default signature has inputs and outputs of its own, which the server prepares apart.
         requests = {"serving_default": requests["complete"]} | requests
-        warm_up.write(extra / "tf_serving_warmup_requests", folder.name, requests)
-        model.check(hidden, CHECKED_ROWS, TOLERANCE)
-        os.chmod(hidden, 0o755)  # mkdtemp's folder is its owner's alone
-        try:
-            hidden.rename(target)
-        except OSError:
-            raise ValueError(
-                f"--version must be new; {target} was written by another export meanwhile; export again."
-            ) from None
+        warm_up.write(hidden / "assets.extra" / "tf_serving_warmup_requests", folder.name, requests)
+        export_check.check(model, hidden, CHECKED_ROWS, TOLERANCE)
+        publish(hidden, target)
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
     megabytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
+    seconds = time.perf_counter() - started
     print(
-        f"{target}: {', '.join(model.functions)}; {megabytes:.0f} MB, checked, in {time.perf_counter() - started:.0f} s"
+        f"{target}: {', '.join(model.functions)}; {megabytes:.0f} MB, checked, in {seconds:.0f} s"
     )
     return 0
 
 
-def version(folder: Path, wanted: int | None) -> int:
-    """The version to write: the one that is wanted, or the next.
+def publish(hidden: Path, target: Path) -> None:
+    """Gives a finished version its number.
 
     Raises:
-        ValueError: it is there, or the folder is no folder.
+        ValueError: another export took the number meanwhile.
+    """
+    os.chmod(hidden, 0o755)  # mkdtemp makes a folder that only its owner can read
+    try:
+        hidden.rename(target)
+    except OSError:
+        raise ValueError(
+            f"--version must be new; {target} was written by another export meanwhile; "
+            "export again."
+        ) from None
+
+
+def next_version(folder: Path, version: int | None) -> int:
+    """The version to write: the given one, or the number after the largest.
+
+    Args:
+        folder: the folder of the versions; it need not exist.
+        version: a number, or None for the next one.
+
+    Raises:
+        ValueError: the version exists, or the folder is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(
             f"--export_dir must be a folder; received {folder}, a file; choose another."
         )
-    there = (
-        [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
-        if folder.exists()
-        else []
-    )
-    if wanted in there:
+    paths = folder.glob("*") if folder.exists() else []
+    existing = [int(path.name) for path in paths if path.name.isdecimal()]
+    if version in existing:
         raise ValueError(
-            f"--version must be new, for nothing is overwritten; {folder} has {wanted}; "
-            f"leave it out for {max(there) + 1}."
+            f"--version must be new, for nothing is overwritten; {folder} has {version}; "
+            f"leave it out for {max(existing) + 1}."
         )
-    return wanted or max(there, default=0) + 1
-
-
-def versions() -> dict[str, str]:
-    names = ("tensorflow", "keras", "numpy")
-    return {"tf_inpaint": __version__} | {name: importlib.metadata.version(name) for name in names}
-
-
-def revision() -> str | None:
-    """The git revision of this package's source, where it is a checkout."""
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-    try:
-        tracked = subprocess.run(
-            [*command[:3], "ls-files", "--error-unmatch", "__init__.py"], capture_output=True
-        )
-        found = subprocess.run(command, capture_output=True, text=True)
-    except OSError:  # no git
-        return None
-    # An installed package may lie inside somebody else's checkout.
-    return found.stdout.strip() if tracked.returncode == 0 and found.returncode == 0 else None
+    return version or max(existing, default=0) + 1
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from PIL import Image
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.files import images
 from tf_inpaint.inpainting import masks
-from tf_inpaint.runs import run_directory
-from tf_inpaint.runs.inpainters import Networks, new_inpainter
+from tf_inpaint.inpainting.inpainter import Inpainter
+from tf_inpaint.runs import from_config, run_directory
+from tf_inpaint.runs.inpainters import frozen_networks
 
 SIZE = 28
 
@@ -18,7 +19,7 @@ SIZE = 28
 def new_run(folder, **settings):
     """A run directory as training leaves it, with weights large enough for G(z) to depend on z."""
     config = TrainConfig(run_dir=str(folder), width=2, latent_size=4, **settings)
-    gan = run_directory.new_gan(config)
+    gan = from_config.new_gan(config)
     for variable in [
         *gan.ema_generator.variables,
         *gan.discriminator.variables,
@@ -48,8 +49,8 @@ def rows(count, first=0, side=SIZE, channels=1):
 
 @functools.cache
 def inpainter(config, preset):
-    networks = Networks(run_directory.load(config.run_dir))
-    return new_inpainter(config.presets(networks.encoder is not None)[preset], networks)
+    networks = frozen_networks(run_directory.load(config.run_dir))
+    return Inpainter(networks, config.presets(networks.encoder is not None)[preset])
 
 
 def completed(config, preset, inputs):
@@ -64,3 +65,8 @@ def png(levels):
     file = io.BytesIO()
     Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels).save(file, "PNG")
     return file.getvalue()
+
+
+def select(inputs, rows):
+    """Some rows of the inputs of a signature."""
+    return {name: values[rows] for name, values in inputs.items()}

@@ -1,4 +1,4 @@
-"""The signatures of an exported model: what TensorFlow Serving runs, as functions of a batch of any size.
+"""The signatures of an exported model: functions of a batch of any size that TensorFlow Serving runs.
 
     generate          z -> images
     discriminate      images -> logits, probabilities
@@ -6,345 +6,260 @@
     complete          images, masks, seeds -> images, uncertainties, energies, steps, errors
     complete_encoded  image_bytes, mask_bytes, seeds -> image_bytes, energies, errors
 
-and the last two for each preset. No variables and no Python: the weights are constants, and requests share nothing.
+and the last two for each preset. There are no variables and no Python in the graph: the weights are
+constants, and requests share nothing.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.config import ExportConfig
-from tf_inpaint.inpainting import batch_graph, encoded_images, masks
+from tf_inpaint.inpainting import batch_graph, encoded_images
 from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.latent_search import posterior
 from tf_inpaint.latent_search.energy import PRIORS
-from tf_inpaint.runs.inpainters import Networks, new_inpainter
+from tf_inpaint.runs.inpainters import frozen_networks
 from tf_inpaint.runs.run_directory import Run
 
 graph = functools.partial(tf.function, autograph=False)
-"""Rewriting code that asks no tensor for its truth takes longer than tracing it."""
+"""`tf.function` without AutoGraph: no Python `if` here depends on a tensor, and converting the code
+takes longer than tracing it."""
 
 
-class Model:
-    """A run's signatures.
+class ServedModel:
+    """The signatures of a run.
 
     Args:
-        run: its networks.
-        config: how it searches.
+        run: the trained networks.
+        config: the settings of the searches.
+
+    Attributes:
+        functions: the signatures by name.
+        presets: the inpainter of each signature that completes images, by name.
     """
 
     def __init__(self, run: Run, config: ExportConfig):
-        # Each is one function of the graph, so that its constants are in the file once.
-        networks = Networks(run, whole=graph)
-        self.generator, self.discriminator, self.encoder = (
-            networks.generator,
-            networks.discriminator,
-            networks.encoder,
-        )
+        # Each network is one function of the graph, so that the file holds its constants once.
+        networks = frozen_networks(run, wrap=graph)
+        self.generator, self.discriminator = networks.generator, networks.discriminator
+        self.encoder = networks.encoder
         self.trained = run.config
         self.max_pixels, self.block_size = config.max_pixels, config.block_size
-        self.asked = config.presets(self.encoder is not None)
+        self.preset_settings = config.presets(self.encoder is not None)
         self.presets = {
-            name: new_inpainter(preset, networks) for name, preset in self.asked.items()
+            name: Inpainter(networks, settings) for name, settings in self.preset_settings.items()
         }
+        # All presets share these functions too.
+        self.blend = self.presets["complete"].blend
+        self.decode_pairs, self.encode_pairs = graph(self.decode_pairs), graph(self.encode_pairs)
+        self.functions: dict[str, tf.types.experimental.ConcreteFunction] = {}
+        self.add_signatures()
+
+    def add_signatures(self) -> None:
+        """Traces every signature."""
         side, channels = self.trained.image_size, self.trained.channels
         images = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
-        known = tf.TensorSpec([None, side, side, 1], tf.float32, "masks")
+        masks = tf.TensorSpec([None, side, side, 1], tf.float32, "masks")
         seeds = tf.TensorSpec([None], tf.int32, "seeds")
         files = [tf.TensorSpec([None], tf.string, f"{name}_bytes") for name in ("image", "mask")]
         z = tf.TensorSpec([None, self.trained.latent_size], tf.float32, "z")
-        # What all presets share is one function too.
-        self.blend = self.presets["complete"].blend
-        self.read, self.write = graph(self.read), graph(self.write)
-        self.functions: dict[str, tf.types.experimental.ConcreteFunction] = {}
         self.add("generate", self.generate, z)
         self.add("discriminate", self.discriminate, images)
         if self.encoder:
-            self.add("encode", self.encode, images, known)
+            self.add("encode", self.encode, images, masks)
         for name, inpainter in self.presets.items():
-            # One function each: the encoded form calls it.
+            # One function for both forms: the encoded form calls it.
             complete = graph(
                 functools.partial(batch_graph.complete, inpainter),
-                input_signature=[images, known, seeds],
+                input_signature=[images, masks, seeds],
             )
-            self.add(name, functools.partial(self.complete, complete), images, known, seeds)
-            self.add(
-                f"{name}_encoded", functools.partial(self.complete_encoded, complete), *files, seeds
-            )
+            self.add(name, functools.partial(self.complete, complete), images, masks, seeds)
+            complete_encoded = functools.partial(self.complete_encoded, complete)
+            self.add(f"{name}_encoded", complete_encoded, *files, seeds)
 
     def add(
         self, name: str, function: Callable[..., dict[str, tf.Tensor]], *specs: tf.TensorSpec
     ) -> None:
-        """A signature; what is sent to it must have the specs' shapes, and one number of rows."""
+        """Adds a signature that checks the shapes of its inputs."""
 
         def checked(**inputs):
-            with tf.control_dependencies(wrong_shapes(inputs, specs)):
+            with tf.control_dependencies(shape_assertions(inputs, specs)):
                 inputs = {key: tf.identity(value) for key, value in inputs.items()}
             for spec in specs:
                 inputs[spec.name].set_shape(spec.shape)
             return function(*(inputs[spec.name] for spec in specs))
 
-        # Of unknown shape inside: a shape that is known when the graph is built is not looked at when it runs.
-        loose = graph(checked).get_concrete_function(
+        # The shapes are unknown inside: a shape that is known when the graph is built is not
+        # checked when the graph runs.
+        checked_function = graph(checked).get_concrete_function(
             **{spec.name: tf.TensorSpec(None, spec.dtype, spec.name) for spec in specs}
         )
 
         def signature(**inputs):
-            return loose(**inputs)
+            return checked_function(**inputs)
 
         self.functions[name] = graph(signature).get_concrete_function(
             **{spec.name: spec for spec in specs}
         )
 
     def generate(self, z):
+        """The signature `generate`."""
         return {"images": self.in_blocks(self.generator, z)[0]}
 
     def discriminate(self, images):
-        def both(images):
+        """The signature `discriminate`."""
+
+        def logits_and_probabilities(images):
             logits = self.discriminator(images)
             return logits, tf.sigmoid(logits)
 
-        return dict(zip(("logits", "probabilities"), self.in_blocks(both, images), strict=True))
+        outputs = self.in_blocks(logits_and_probabilities, images)
+        return dict(zip(("logits", "probabilities"), outputs, strict=True))
 
     def encode(self, images, masks):
+        """The signature `encode`."""
         return {"z": self.in_blocks(self.encoder, tf.where(masks > 0, images, 0.0), masks)[0]}
 
     def in_blocks(self, network, *rows):
-        """As the presets are: the last bits of a row depend on how many rows a network is given."""
+        """Applies a network in the blocks of the presets.
+
+        The last bits of a row depend on how many rows a network is given.
+        """
         return batch_graph.in_blocks(
             lambda *block: tf.nest.flatten(network(*block)), self.block_size, rows
         )
 
     def complete(self, function, images, masks, seeds):
-        found = function(images, masks, seeds)
-        return {
-            name: getattr(found, name)
-            for name in ("images", "uncertainties", "energies", "steps", "errors")
-        }
+        """The signature `complete` of one preset."""
+        completions = function(images, masks, seeds)
+        names = ("images", "uncertainties", "energies", "steps", "errors")
+        return {name: getattr(completions, name) for name in names}
 
     def complete_encoded(self, function, image_bytes, mask_bytes, seeds):
-        images, known, errors = self.read(image_bytes, mask_bytes)
-        found = function(images, known, seeds)
-        errors = tf.where(errors == "", found.errors, errors)
-        files = self.write(image_bytes, mask_bytes, found.generated, errors)
-        return {
-            "image_bytes": files,
-            "energies": tf.where(errors == "", found.energies, 0.0),
-            "errors": errors,
-        }
+        """The signature `complete_encoded` of one preset."""
+        images, known, errors = self.decode_pairs(image_bytes, mask_bytes)
+        completions = function(images, known, seeds)
+        errors = tf.where(errors == "", completions.errors, errors)
+        files = self.encode_pairs(image_bytes, mask_bytes, completions.generated, errors)
+        energies = tf.where(errors == "", completions.energies, 0.0)
+        return {"image_bytes": files, "energies": energies, "errors": errors}
 
-    def opened(self, image_file, mask_file):
-        return encoded_images.opened(image_file, mask_file, self.trained.channels, self.max_pixels)
+    def decode_pair(self, image_file, mask_file):
+        """Levels, known pixels and error of one pair of files, at their own size."""
+        return encoded_images.decode_pair(
+            image_file, mask_file, self.trained.channels, self.max_pixels
+        )
 
-    def read(self, image_files, mask_files):
-        """What the network is shown of each pair of files, `[B, S, S, C]` and `[B, S, S, 1]`, and what is wrong."""
+    def decode_pairs(self, image_files, mask_files):
+        """Decodes pairs of files for the network.
+
+        Returns:
+            images `[B, S, S, C]`, known `[B, S, S, 1]` and errors, string `[B]`.
+        """
         side, channels, crop = self.trained.image_size, self.trained.channels, self.trained.crop
 
-        def one(files):
-            levels, known, error = self.opened(*files)
-            error = tf.where(error == "", encoded_images.unseen(known, crop), error)
+        def decode(files):
+            levels, known, error = self.decode_pair(*files)
+            error = tf.where(error == "", encoded_images.hole_error(known, crop), error)
             return *encoded_images.framed(levels, known, side, crop), error
 
         shapes = [tf.TensorSpec([side, side, size], tf.float32) for size in (channels, 1)]
         outputs = *shapes, tf.TensorSpec([], tf.string)
         return tf.map_fn(
-            one, (image_files, mask_files), parallel_iterations=1, fn_output_signature=outputs
+            decode, (image_files, mask_files), parallel_iterations=1, fn_output_signature=outputs
         )
 
-    def write(self, image_files, mask_files, generated, errors):
-        """The completed files, string `[B]`; where there is an error, the file that was sent."""
+    def encode_pairs(self, image_files, mask_files, generated, errors):
+        """The completed files, string `[B]`. Where there is an error, the file that was sent."""
 
-        def one(row):
+        def encode(row):
             image_file, mask_file, generated, error = row
 
-            def filled():
-                # Read again: a batch of large images would not fit into memory.
-                levels, known, _ = self.opened(image_file, mask_file)
+            def completed_file():
+                # Decoded a second time: a batch of large images would not fit into memory.
+                levels, known, _ = self.decode_pair(image_file, mask_file)
                 return encoded_images.encode(
                     encoded_images.restored(levels, known, generated, self.trained.crop, self.blend)
                 )
 
-            return tf.cond(error == "", filled, lambda: image_file)
+            return tf.cond(error == "", completed_file, lambda: image_file)
 
         rows = image_files, mask_files, generated, errors
         return tf.map_fn(
-            one, rows, parallel_iterations=1, fn_output_signature=tf.TensorSpec([], tf.string)
+            encode, rows, parallel_iterations=1, fn_output_signature=tf.TensorSpec([], tf.string)
         )
 
     def settings(self) -> dict[str, dict[str, Any]]:
-        """Of each preset what was asked for, and over it what became of it: nothing is left to a default."""
+        """The settings of each preset, with every "auto" and every unset value replaced."""
         return {
-            name: dataclasses.asdict(self.asked[name]) | resolved(each)
-            for name, each in self.presets.items()
+            name: dataclasses.asdict(self.preset_settings[name]) | resolved_settings(inpainter)
+            for name, inpainter in self.presets.items()
         }
 
-    def examples(self, rows: int) -> dict[str, dict[str, np.ndarray]]:
-        """Inputs for every signature: the generator's own pictures with a hole each."""
-        z = (
-            np.random.default_rng(0)
-            .uniform(-1, 1, [rows, self.trained.latent_size])
-            .astype(np.float32)
-        )
-        images = self.generator(z).numpy()
-        side = self.trained.image_size
-        known = np.stack(
-            [masks.make("center", side, side, (0, row)) for row in range(rows)]
-        ).astype(np.float32)
-        seeds = np.arange(rows, dtype=np.int32)
-        levels = np.rint((images + 1) * 127.5).clip(0, 255).astype(np.uint8)
-        files = [tf.io.encode_png(one).numpy() for one in levels]
-        mask_files = [tf.io.encode_png(np.uint8(255 * one)).numpy() for one in known]
-        everything = {
-            "z": z,
-            "images": images,
-            "masks": known,
-            "seeds": seeds,
-            "image_bytes": np.array(files, object),
-            "mask_bytes": np.array(mask_files, object),
-        }
-        return {
-            name: {key: everything[key] for key in function.structured_input_signature[1]}
-            for name, function in self.functions.items()
-        }
-
-    def check(self, path: Path, rows: int, tolerance: float) -> None:
-        """Loads what was written, runs every signature and compares it with the library.
-
-        Args:
-            tolerance: mean difference, per entry. Known pixels must be equal.
-
-        Raises:
-            ValueError: they differ, or it does not run.
-        """
-        loaded = tf.saved_model.load(str(path)).signatures
-        for name, inputs in self.examples(rows).items():
-            try:
-                found = {
-                    key: value.numpy() for key, value in loaded[name](**constants(inputs)).items()
-                }
-            except tf.errors.OpError as error:
-                words = error.message.splitlines()[0]
-                raise ValueError(
-                    f"An export must run; {name} fails: {words}; nothing is kept."
-                ) from None
-            if reason := difference(inputs, found, self.expected(name, inputs), tolerance):
-                raise ValueError(
-                    f"An export must answer as the library does; {name} {reason}; nothing is kept: export again, or "
-                    "report it."
-                )
-
-    def expected(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What the library gives for these inputs: arrays that the signature's must be close to."""
-        if name in self.presets:
-            seeds = np.stack([np.zeros_like(inputs["seeds"]), inputs["seeds"]], axis=1)
-            found = self.presets[name].complete(inputs["images"], inputs["masks"], seeds)
-            none = np.isnan(found.uncertainty)
-            return {
-                "images": found.images,
-                "steps": found.steps,
-                "energies": found.energy,
-                "uncertainties": np.where(none, -1, found.uncertainty),
-            }
-        if name.endswith("_encoded"):
-            return {}
-        given = constants(inputs)
-        if name == "generate":
-            return {"images": self.generator(given["z"]).numpy()}
-        if name == "discriminate":
-            logits = self.discriminator(given["images"])
-            return {"logits": logits.numpy(), "probabilities": tf.sigmoid(logits).numpy()}
-        shown = tf.where(given["masks"] > 0, given["images"], 0.0)
-        return {"z": self.encoder(shown, given["masks"]).numpy()}
+    def save(self, path: Path) -> None:
+        """Writes the SavedModel. The default signature is `complete`."""
+        signatures = {"serving_default": self.functions["complete"], **self.functions}
+        tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
 
 
-def resolved(inpainter: Inpainter) -> dict[str, Any]:
-    """The settings of which a search's configuration may say "auto" or nothing, and the sampling's numbers."""
+def resolved_settings(inpainter: Inpainter) -> dict[str, Any]:
+    """The values that an inpainter uses for settings that may be unset or "auto", and its sampling."""
     sampling = inpainter.sampling
-    numbers = None
+    sampling_settings = None
     if sampling:
-        numbers = {
+        share = posterior.TEMPERATURE_SHARE if sampling.temperature is None else None
+        sampling_settings = {
             "samples": sampling.samples,
             "descent_steps": sampling.cooling_steps,
             "adapt_steps": sampling.adapt_steps,
             "steps": sampling.steps,
             "leapfrog_steps": sampling.leapfrog_steps,
             "temperature": sampling.temperature,
-            "temperature_share": posterior.TEMPERATURE_SHARE
-            if sampling.temperature is None
-            else None,
+            "temperature_share": share,
         }
     return {
         "steps": inpainter.steps,
         "prior": next(name for name, prior in PRIORS.items() if prior is inpainter.energy.prior),
         "samples": sampling.samples if sampling else 0,
-        "sampling": numbers,
+        "sampling": sampling_settings,
     }
 
 
-def difference(inputs, found, expected, tolerance: float) -> str:
-    """In words, what a signature's outputs `found` have of other values than they must; empty if nothing."""
-    if any(found.get("errors", [])):
-        return f"refuses a good row: {next(filter(None, found['errors'])).decode()}"
-    for key, wanted in expected.items():
-        # A chain that took another turn has an energy further off than its picture: D is steep.
-        most = tolerance * (10 * max(1, np.mean(np.abs(wanted))) if key == "energies" else 1)
-        if np.shape(found[key]) != np.shape(wanted):
-            return f"gives {key} of the shape {list(np.shape(found[key]))}, not {list(np.shape(wanted))}"
-        if not (apart := np.mean(np.abs(found[key] - wanted))) <= most:
-            return f"gives other {key}, {apart:.2g} apart in the mean"
-    if "masks" in inputs and "images" in found:
-        given, answers, known = inputs["images"], found["images"], inputs["masks"] > 0
-    elif "mask_bytes" in inputs:
-        channels = tf.io.decode_png(inputs["image_bytes"][0]).shape[-1]
-        read = lambda files: np.stack([tf.io.decode_png(file, channels) for file in files])  # noqa: E731
-        given, answers = read(inputs["image_bytes"]), read(found["image_bytes"])
-        known = np.stack([tf.io.decode_png(file, 1) for file in inputs["mask_bytes"]]) > 127
-    else:
-        return ""
-    return "changes known pixels" if np.any((given != answers) & known) else ""
+def shape_assertions(
+    inputs: Mapping[str, tf.Tensor], specs: Sequence[tf.TensorSpec]
+) -> list[tf.Operation]:
+    """Operations that fail unless every input has its shape, and all have equally many rows.
 
-
-def constants(inputs: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
-    return {
-        key: tf.constant(list(values) if values.dtype == object else values)
-        for key, values in inputs.items()
-    }
-
-
-def wrong_shapes(inputs: Mapping[str, tf.Tensor], specs) -> list[tf.Operation]:
-    """What raises, naming the input, unless all have their shape and the same number of rows, at least one."""
-    checks = []
-    rows = tf.shape(inputs[specs[0].name])[:1]
+    The message names the input. There must be at least one row.
+    """
+    assertions = []
+    first_rows = tf.shape(inputs[specs[0].name])[:1]
     for spec in specs:
         shape = tf.shape(inputs[spec.name])
-        wanted = ", ".join("B" if size is None else str(size) for size in spec.shape)
+        sizes = ", ".join("B" if size is None else str(size) for size in spec.shape)
         sides = tf.constant(spec.shape[1:].as_list(), tf.int32)
-        rank = tf.size(shape) == len(spec.shape)
-        # Compared only where there is as much to compare.
-        fits = tf.cond(
-            rank, lambda shape=shape, sides=sides: tf.reduce_all(shape[1:] == sides), lambda: False
-        )
-        message = f"{spec.name} must have the shape [{wanted}]; received"
-        checks.append(tf.raw_ops.Assert(condition=fits, data=[message, shape]))
-        same = tf.cond(
-            rank,
-            lambda shape=shape: (shape[0] > 0) & tf.reduce_all(shape[:1] == rows),
+        has_rank = tf.size(shape) == len(spec.shape)
+        # The sizes are compared only where the ranks are equal.
+        has_shape = tf.cond(
+            has_rank,
+            lambda shape=shape, sides=sides: tf.reduce_all(shape[1:] == sides),
             lambda: False,
         )
-        message = f"{spec.name} must have a row for each of {specs[0].name}, and one at least; received the shape"
-        checks.append(tf.raw_ops.Assert(condition=same, data=[message, shape]))
-    return checks
-
-
-def save(model: Model, path: Path) -> None:
-    """Writes the SavedModel; `complete` is also what is served by default."""
-    tf.saved_model.save(
-        tf.Module(),
-        str(path),
-        signatures={"serving_default": model.functions["complete"], **model.functions},
-    )
+        message = f"{spec.name} must have the shape [{sizes}]; received"
+        assertions.append(tf.raw_ops.Assert(condition=has_shape, data=[message, shape]))
+        has_rows = tf.cond(
+            has_rank,
+            lambda shape=shape: (shape[0] > 0) & tf.reduce_all(shape[:1] == first_rows),
+            lambda: False,
+        )
+        message = (
+            f"{spec.name} must have as many rows as {specs[0].name}, and at least one; "
+            "received the shape"
+        )
+        assertions.append(tf.raw_ops.Assert(condition=has_rows, data=[message, shape]))
+    return assertions

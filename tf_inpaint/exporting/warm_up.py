@@ -1,4 +1,4 @@
-"""Warm-up requests: what TensorFlow Serving runs through a model before it calls it available."""
+"""Warm-up requests, which TensorFlow Serving runs before it calls a model available."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 Requests = Mapping[str, Mapping[str, np.ndarray]]
-"""By signature, its inputs by name."""
+"""Inputs by name, by signature."""
 
 
 def require() -> None:
-    """Refuses to begin what could not be ended.
+    """Checks that warm-up requests can be written, before any work begins.
 
     Raises:
         ValueError: tensorflow-serving-api is not installed.
@@ -21,16 +21,17 @@ def require() -> None:
     except ImportError:
         raise ValueError(
             "export must have tensorflow-serving-api, for warm-up requests; it is not installed; "
-            "pip install 'tf_inpaint[serving]'."
+            "run pip install 'tf_inpaint[serving]'."
         ) from None
 
 
 def write(path: Path, model: str, requests: Requests) -> None:
-    """A TFRecord file of `PredictionLog`, one for each signature.
+    """Writes a TFRecord file with a `PredictionLog` for each signature.
 
     Args:
         path: `assets.extra/tf_serving_warmup_requests` of the version.
-        model: its name on the server.
+        model: the name of the model on the server.
+        requests: the inputs of each signature.
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
