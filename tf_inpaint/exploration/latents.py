@@ -1,17 +1,19 @@
-"""Arithmetic on z: paths between two, sums of several, neighbours of one. NumPy only.
+"""Arithmetic on z in NumPy: paths between two z, sums of several z, and neighbors of a z.
 
-z is uniform in [-1, 1]^Z. In Z = 100 dimensions its length is nearly always close to sqrt(Z / 3): the prior is a thin
-shell, and G has learnt no picture for z far from it.
+z is uniform in [-1, 1]^Z. In Z = 100 dimensions the length of z is nearly always close to
+sqrt(Z / 3). So the prior is a thin shell, and G has learned no picture for z far from it.
 """
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-PARALLEL = 1e-6
-"""Sine of an angle below which two z span no plane in which to turn."""
+MIN_SINE = 1e-6
+"""Minimum sine of the angle between two z that span a plane. Below it, the z count as parallel."""
 
 
-def draw(seeds, latent_size: int) -> np.ndarray:
-    """One z for each seed, whichever others there are: uniform in [-1, 1].
+def draw(seeds: Iterable[int], latent_size: int) -> np.ndarray:
+    """Draws a z for each seed, uniform in [-1, 1]. A z does not depend on the other seeds.
 
     Args:
         seeds: N integers, at least 0.
@@ -20,81 +22,92 @@ def draw(seeds, latent_size: int) -> np.ndarray:
     Returns:
         float32 `[N, Z]`.
     """
-    drawn = [np.random.default_rng(seed).uniform(-1, 1, latent_size) for seed in seeds]
-    return np.array(drawn, np.float32).reshape(-1, latent_size)
+    z = [np.random.default_rng(seed).uniform(-1, 1, latent_size) for seed in seeds]
+    return np.array(z, np.float32).reshape(-1, latent_size)
 
 
-def lerp(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """The straight line: `(1 - t) first + t last`.
+def lerp(first: np.ndarray, last: np.ndarray, t: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Linear interpolation between two z: `(1 - t) first + t last`.
 
-    Half way between independent z its length is only 1 / sqrt(2) of theirs, where G has seen next to nothing; it
-    stays inside the cube that z comes from.
+    The middle of two independent z has only 1 / sqrt(2) of the length of the ends. G was trained
+    for nearly no z of this length. But the path stays inside the cube of the prior.
 
     Args:
-        first, last: `[Z]`.
-        shares: t of each point, `[T]`, in [0, 1].
+        first: `[Z]`, the z at t = 0.
+        last: `[Z]`, the z at t = 1.
+        t: positions on the path, `[T]`, in [0, 1].
 
     Returns:
         `[T, Z]`.
     """
-    shares = np.asarray(shares)[:, None]
-    return (1 - shares) * first + shares * last
+    t = np.asarray(t)[:, None]
+    return (1 - t) * first + t * last
 
 
-def slerp(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """The great circle: the direction turns at constant speed, the radius goes in a straight line.
+def slerp(first: np.ndarray, last: np.ndarray, t: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Spherical interpolation between two z: the direction turns, the radius changes linearly.
 
-    With u, v the directions of the two and w the angle between them,
+    The direction turns at constant speed. With the directions u, v of the two z and the angle w
+    between them, the path is
     `((1 - t)|first| + t |last|) (sin((1 - t) w) u + sin(t w) v) / sin w`.
 
-    So the path stays in the thin shell of the prior, and every picture on it is one that G was trained for. Single
-    entries may leave [-1, 1] on the way, up to sqrt(2) of the larger; to clip them would bend the path. z that are
-    parallel or opposite span no plane, and have the straight line instead.
+    So the path stays in the thin shell of the prior, and G was trained for all its pictures. Single
+    entries may leave [-1, 1] on the way, up to sqrt(2) times the larger of their two ends. To clip
+    them would bend the path. Parallel or opposite z span no plane, so their path is a straight
+    line.
 
     Args, Returns: as for `lerp`.
 
     Source: Shoemake 1985 (the formula); White 2016, Sampling generative networks (for latents).
     """
+    # Find the directions and their angle.
     radii = np.linalg.norm(first), np.linalg.norm(last)
     if min(radii) == 0:
-        return lerp(first, last, shares)
+        return lerp(first, last, t)
     u, v = np.asarray(first, np.float64) / radii[0], np.asarray(last, np.float64) / radii[1]
-    # The arc cosine loses half the digits of small angles.
+    # The arc cosine would lose half the digits of small angles.
     angle = 2 * np.arctan2(np.linalg.norm(u - v), np.linalg.norm(u + v))
-    if np.sin(angle) < PARALLEL:
-        return lerp(first, last, shares)
-    shares = np.asarray(shares, np.float64)[:, None]
-    direction = (np.sin((1 - shares) * angle) * u + np.sin(shares * angle) * v) / np.sin(angle)
-    return lerp(radii[0], radii[1], shares[:, 0]) * direction
+    if np.sin(angle) < MIN_SINE:
+        return lerp(first, last, t)
+
+    # Turn the direction.
+    t = np.asarray(t, np.float64)[:, None]
+    direction = (np.sin((1 - t) * angle) * u + np.sin(t * angle) * v) / np.sin(angle)
+    return lerp(radii[0], radii[1], t[:, 0]) * direction
 
 
 PATHS = {"lerp": lerp, "slerp": slerp}
+"""Paths between two z, by name."""
 
 
 def walk(z: np.ndarray, steps: int) -> np.ndarray:
-    """By `slerp` from each z to the next, and from the last back to the first, which is not repeated.
+    """Walks by `slerp` from each z to the next, and from the last z to the first.
+
+    The first z is not repeated at the end.
 
     Args:
         z: `[N, Z]`.
-        steps: from one to the next.
+        steps: number of points from one z to the next.
 
     Returns:
-        `[N * steps, Z]`; the z themselves stand at every `steps`-th place.
+        `[N * steps, Z]`. Every `steps`-th point is one of the given z.
     """
-    shares = np.arange(steps) / steps
-    return np.concatenate(
-        [slerp(first, last, shares) for first, last in zip(z, np.roll(z, -1, 0), strict=True)]
-    )
+    t = np.arange(steps) / steps
+    paths = [slerp(first, last, t) for first, last in zip(z, np.roll(z, -1, 0), strict=True)]
+    return np.concatenate(paths)
 
 
 def arithmetic(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """`mean(a) - mean(b) + mean(c)`, as in "smiling woman - neutral woman + neutral man".
+    """Computes `mean(a) - mean(b) + mean(c)`, as in "smiling woman - neutral woman + neutral man".
 
-    One z alone was not stable; means of three were. Means of three of independent z have a third of their variance,
-    so the sum of three such means has the variance of the prior again: it needs no rescaling.
+    In the source, single z gave unstable results, but means of three z did not. The mean of three
+    independent z has a third of their variance. So the sum of three such means has the variance of
+    the prior, and needs no rescaling.
 
     Args:
-        a, b, c: z of a concept each, `[n, Z]`.
+        a: z of a concept, `[n, Z]`.
+        b: z of a concept, `[n, Z]`.
+        c: z of a concept, `[n, Z]`.
 
     Returns:
         `[Z]`.
@@ -104,14 +117,17 @@ def arithmetic(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     return a.mean(0) - b.mean(0) + c.mean(0)
 
 
-def neighbours(z: np.ndarray, noise: float, seed: int, count: int = 8) -> np.ndarray:
-    """z plus uniform noise in [-noise, noise]: the same directions for every `noise`, only further.
+def neighbors(z: np.ndarray, noise: float, seed: int, count: int = 8) -> np.ndarray:
+    """Adds uniform noise in [-noise, noise] to z.
+
+    The directions depend only on `seed`. A larger `noise` gives neighbors in the same directions,
+    at a larger distance.
 
     Args:
         z: `[Z]`.
         noise: 0.25 in Radford et al. 2016.
-        seed: fixes the directions.
-        count: N.
+        seed: seed of the directions.
+        count: number of neighbors, N.
 
     Returns:
         `[N, Z]`.
@@ -119,6 +135,14 @@ def neighbours(z: np.ndarray, noise: float, seed: int, count: int = 8) -> np.nda
     return z + noise * np.random.default_rng(seed).uniform(-1, 1, (count, len(z)))
 
 
-def around(centre: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Eight `[8, ...]` and one in the middle of them, in the order of a 3 x 3 grid: `[9, ...]`."""
-    return np.concatenate([others[:4], centre[None], others[4:]])
+def around(center: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
+    """Orders a z and its eight neighbors like a 3 x 3 grid, with the z in the middle.
+
+    Args:
+        center: `[Z]`.
+        neighbors: `[8, Z]`.
+
+    Returns:
+        `[9, Z]`.
+    """
+    return np.concatenate([neighbors[:4], center[None], neighbors[4:]])
