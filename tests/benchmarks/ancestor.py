@@ -1,16 +1,27 @@
-"""The search beside its ancestor's, on held-out images of a run: how good, and in what part of the time.
+"""Compares the search with its ancestor on held-out images of a run: quality and time.
 
     python tests/benchmarks/ancestor.py RUN
 
-`ancestor` is the method as first published (bamos/dcgan-completion.tensorflow, 2016) through the same code: one random
-z, 1,000 steps of Adam at 0.01, the last z, pasted. A row a mask and search: the contextual distance (L1, of
-G(z) from the known pixels), its mean and its median over the images; means of PSNR and SSIM of the hole, PSNR of the
-whole image, and the step across the hole's border over the originals' own; then the ancestor's time over the row's, for
-all images in blocks of eight and for one at a time in blocks of one. All warm, and in turn. `drawn` begins where the
-ancestor does.
+`ancestor` is the method as first published (bamos/dcgan-completion.tensorflow, 2016), run by the
+code of this package: one random z, 1,000 steps of Adam at 0.01, the last z, pasted. `drawn` starts
+where the ancestor starts.
+
+The table has one row for each mask and search. Its columns are:
+
+* contextual, median: the L1 distance of G(z) from the known pixels, as mean and as median over the
+  images;
+* hole PSNR, hole SSIM, PSNR: means over the images, of the hole and of the whole image;
+* seam: the step of the pixel values across the border of the hole, divided by that of the
+  originals;
+* times as fast: the time of the ancestor divided by the time of the search, for all images in
+  blocks of eight;
+* one at a time: the same for single images in blocks of one.
+
+All searches are traced before they are timed, and they take turns.
 """
 
 import argparse
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -20,31 +31,38 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np  # noqa: E402
 
-from tf_inpaint.config import SearchConfig  # noqa: E402
-from tf_inpaint.config.evaluate_config import PUBLISHED  # noqa: E402
+from tf_inpaint.config.evaluate_config import PUBLISHED_SEARCHES  # noqa: E402
 from tf_inpaint.files import images  # noqa: E402
-from tf_inpaint.inputs import masked_images, named_images  # noqa: E402
+from tf_inpaint.inpainting.inpainter import Inpainter  # noqa: E402
+from tf_inpaint.inputs import mask_sources, masked_images, named_images  # noqa: E402
 from tf_inpaint.metrics import pairwise  # noqa: E402
 from tf_inpaint.runs import inpainters, run_directory  # noqa: E402
+from tf_inpaint.settings.search_settings import SearchSettings  # noqa: E402
 
 SEARCHES = {
-    "ancestor": PUBLISHED["ancestor"],
-    "encoder, 10 steps": {"start": "encoder", "steps": 10},
-    "encoder, 25 steps": {"start": "encoder", "steps": 25},
-    "encoder, 100 steps": {"start": "encoder", "steps": 100},
-    "encoder, 25 steps of L-BFGS": {"start": "encoder", "steps": 25, "solver": "lbfgs"},
-    "encoder, 100 steps of L-BFGS": {"start": "encoder", "steps": 100, "solver": "lbfgs"},
-    "drawn, 100 steps": {"start": "random", "steps": 100},
-    "drawn, 100 steps of L-BFGS": {"start": "random", "steps": 100, "solver": "lbfgs"},
-    "mean of 4": {"estimate": "mean", "samples": 4},
-    "mean of 8": {"estimate": "mean"},
-    "mean of 64": {"estimate": "mean", "samples": 64},
+    "ancestor": PUBLISHED_SEARCHES["ancestor"],
+    "encoder, 10 steps": SearchSettings(start="encoder", steps=10),
+    "encoder, 25 steps": SearchSettings(start="encoder", steps=25),
+    "encoder, 100 steps": SearchSettings(start="encoder", steps=100),
+    "encoder, 25 steps of L-BFGS": SearchSettings(start="encoder", steps=25, solver="lbfgs"),
+    "encoder, 100 steps of L-BFGS": SearchSettings(start="encoder", steps=100, solver="lbfgs"),
+    "drawn, 100 steps": SearchSettings(start="random", steps=100),
+    "drawn, 100 steps of L-BFGS": SearchSettings(start="random", steps=100, solver="lbfgs"),
+    "mean of 4": SearchSettings(estimate="mean", samples=4),
+    "mean of 8": SearchSettings(estimate="mean"),
+    "mean of 64": SearchSettings(estimate="mean", samples=64),
 }
-SINGLE = 4
-"""Images completed one at a time."""
+SINGLE_IMAGES = 4
+"""Number of images that are completed one at a time."""
+HEADING = (
+    "| mask | search | contextual, median | hole PSNR | hole SSIM | PSNR | seam "
+    "| times as fast | one at a time |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
 
 
-def main():
+def parse_arguments():
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -52,54 +70,73 @@ def main():
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--masks", nargs="+", default=["center", "left", "random", "strokes"])
     parser.add_argument("--searches", nargs="+", default=list(SEARCHES), choices=SEARCHES)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def masked_batch(config, items, mask):
+    """Original images, masks and seeds of all items, the arguments of `Inpainter.complete`."""
+    maker = masked_images.ExampleMaker(config.image_size, config.channels)
+    known_of = mask_sources.new_mask_source(mask, 0).known_of
+    examples = [maker.example(item, known_of) for item in items]
+    original = images.to_float(np.stack([example.original for example in examples]))
+    known = np.stack([example.known for example in examples])
+    return original, known, np.array([item.seeds(0) for item in items])
+
+
+def seconds_together(inpainter, batch):
+    """The completions of all images, and the seconds for them."""
+    inpainter.complete(*(array[:8] for array in batch))  # Trace.
+    started = time.perf_counter()
+    completions = inpainter.complete(*batch)
+    return completions, time.perf_counter() - started
+
+
+def seconds_alone(inpainter, batch):
+    """The seconds for one image, completed in a block of one."""
+    inpainter.complete(*(array[:1] for array in batch))  # Trace.
+    started = time.perf_counter()
+    for index in range(SINGLE_IMAGES):
+        inpainter.complete(*(array[index : index + 1] for array in batch))
+    return (time.perf_counter() - started) / SINGLE_IMAGES
+
+
+def quality(completions, original, known):
+    """The cells of a row that tell how good the completions are."""
+    pair, hole = (completions.images, original), 1 - known
+    contextual = np.sum(known * np.abs(completions.generated - original), axis=(1, 2, 3))
+    psnr, ssim = (metric(*pair, hole).mean() for metric in (pairwise.psnr, pairwise.ssim))
+    original_seam = pairwise.seam(original, known).mean()
+    seam = pairwise.seam(completions.images, known).mean() / original_seam
+    return (
+        f"{contextual.mean():.1f}, {np.median(contextual):.1f} | {psnr:.2f} | {ssim:.3f} | "
+        f"{pairwise.psnr(*pair).mean():.2f} | {seam:.2f}"
+    )
+
+
+def main():
+    """Prints the table."""
+    arguments = parse_arguments()
     run = run_directory.load(Path(arguments.run_dir))
-    networks = inpainters.Networks(run)
-    size, channels = run.config.image_size, run.config.channels
+    networks = inpainters.frozen_networks(run)
     items = named_images.held_out(named_images.pictures(run.config, "held_out"), arguments.count)
-    chosen = {
-        name: SEARCHES[name]
-        for name in SEARCHES
-        if name == "ancestor" or name in arguments.searches
-    }
-    several, one = (
+    names = [name for name in SEARCHES if name == "ancestor" or name in arguments.searches]
+    in_blocks, alone = (
         {
-            name: inpainters.new_inpainter(SearchConfig(**settings, block_size=size), networks)
-            for name, settings in chosen.items()
+            name: Inpainter(networks, dataclasses.replace(SEARCHES[name], block_size=size))
+            for name in names
         }
         for size in (8, 1)
     )
-    print(
-        "| mask | search | contextual, median | hole PSNR | hole SSIM | PSNR | seam | times as fast | one at a time |\n"
-        "|---|---|---|---|---|---|---|---|---|"
-    )
+    print(HEADING)
     for mask in arguments.masks:
-        sampler = masked_images.Masks(mask, size, channels, 0, 0)
-        masked = [sampler.example(item) for item in items]
-        original = images.to_float(np.stack([example.original for example in masked]))
-        known = np.stack([example.known for example in masked])
-        given = original, known, np.array([item.seeds(0) for item in items])
-        seconds, singly, rows = {}, {}, {}
-        for name in chosen:
-            several[name].complete(*(part[:8] for part in given))  # traced
-            started = time.perf_counter()
-            found = several[name].complete(*given)
-            seconds[name] = time.perf_counter() - started
-            one[name].complete(*(part[:1] for part in given))
-            started = time.perf_counter()
-            for index in range(SINGLE):
-                one[name].complete(*(part[index : index + 1] for part in given))
-            singly[name] = (time.perf_counter() - started) / SINGLE
-            pair, hole = (found.images, original), 1 - known
-            contextual = np.sum(known * np.abs(found.generated - original), axis=(1, 2, 3))
-            values = [metric(*pair, hole).mean() for metric in (pairwise.psnr, pairwise.ssim)]
-            seam = pairwise.seam(found.images, known).mean() / pairwise.seam(original, known).mean()
-            rows[name] = (
-                f"{contextual.mean():.1f}, {np.median(contextual):.1f} | {values[0]:.2f} | {values[1]:.3f} | "
-                f"{pairwise.psnr(*pair).mean():.2f} | {seam:.2f}"
-            )
+        batch = masked_batch(run.config, items, mask)
+        rows, together, singly = {}, {}, {}
+        for name in names:
+            completions, together[name] = seconds_together(in_blocks[name], batch)
+            singly[name] = seconds_alone(alone[name], batch)
+            rows[name] = quality(completions, *batch[:2])
         for name, row in rows.items():
-            ratios = [times["ancestor"] / times[name] for times in (seconds, singly)]
+            ratios = [seconds["ancestor"] / seconds[name] for seconds in (together, singly)]
             print(f"| {mask} | {name} | {row} | {ratios[0]:.0f} | {ratios[1]:.0f} |", flush=True)
 
 

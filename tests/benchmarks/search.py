@@ -1,13 +1,19 @@
-"""One step of the search, ours beside PyTorch and beside a TF1-style loop, for 1, 8 and 64 images.
+"""Measures one step of the search, beside PyTorch and beside a loop as in TensorFlow 1.
 
     pip install torch && python tests/benchmarks/search.py
 
-The same energy (contextual L1 + 0.1 log(1 - D)) and Adam in all three:
-* ours: the `tf.while_loop` of `Search`, through networks whose batch normalisation is folded;
+The table has one row for 1, 8 and 64 images: milliseconds per step of the three programs, and the
+time of this package divided by the time of each other program. All three use the same energy
+(contextual L1 + 0.1 log(1 - D)) and Adam:
+
+* ours: the `tf.while_loop` of `Search`, with networks whose batch normalization is folded;
 * PyTorch: eager, channels_last, `eval()`, gradients with respect to z only;
-* session: one `session.run` of energy, gradient and G(z) a step with images and mask fed to it, Adam in NumPy,
-  batch normalisation as an operation of its own: how bamos/dcgan-completion.tensorflow does it.
-They take turns, so that a machine that slows down slows all; ratios are medians over rounds.
+* session loop: one `session.run` of energy, gradient and G(z) for each step, to which images and
+  mask are fed. Adam is in NumPy, and batch normalization is an operation: this is the way of
+  bamos/dcgan-completion.tensorflow.
+
+The programs take turns, so that a machine that slows down slows all of them. Ratios are medians
+over rounds.
 """
 
 import argparse
@@ -24,36 +30,47 @@ import tensorflow as tf  # noqa: E402
 import torch  # noqa: E402
 import torch_dcgan  # noqa: E402
 
-from tf_inpaint.gan.networks import BatchNormalization, Discriminator, Generator, folded  # noqa: E402
+from tf_inpaint.gan.layers import BatchNormalization  # noqa: E402
+from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization  # noqa: E402
+from tf_inpaint.inpainting.frozen_networks import FrozenNetworks  # noqa: E402
 from tf_inpaint.inpainting.inpainter import Inpainter  # noqa: E402
 from tf_inpaint.inpainting.masks import make  # noqa: E402
+from tf_inpaint.settings.search_settings import SearchSettings  # noqa: E402
+
+LATENT_SIZE = 100
+LEARNING_RATE = 0.1
 
 
-def ours(generator, discriminator, images, known, z, steps):
-    inpainter = Inpainter(
-        folded(generator),
-        folded(discriminator),
-        100,
+def our_search(generator, discriminator, images, known, z, steps):
+    """Returns the function that takes `steps` steps of our search and returns z."""
+    networks = FrozenNetworks(
+        fold_normalization(generator), fold_normalization(discriminator), LATENT_SIZE
+    )
+    settings = SearchSettings(
+        solver="adam",
+        learning_rate=LEARNING_RATE,
         block_size=len(images),
         prior_every=1,
         patience=1.0,
     )
-    inpainter.search.restart(z)
+    search = Inpainter(networks, settings).search
+    search.restart(z)
     conditions, count = (tf.constant(images), tf.constant(known)), tf.constant(steps)
 
     def run():
-        inpainter.search.advance(conditions, count)
-        return inpainter.search.z.numpy()
+        search.advance(conditions, count)
+        return search.z.numpy()
 
     return run
 
 
-def pytorch(size, channels, width, images, known, z, steps):
+def pytorch_search(size, channels, width, images, known, z, steps):
+    """Returns the same function in PyTorch."""
     generator = torch_dcgan.generator(size, channels, width).eval().requires_grad_(False)
     discriminator = torch_dcgan.discriminator(size, channels, width).eval().requires_grad_(False)
     images, known = (torch.from_numpy(array).permute(0, 3, 1, 2) for array in (images, known))
     z = torch.from_numpy(z.copy()).requires_grad_(True)
-    optimizer = torch.optim.Adam([z], lr=0.1)
+    optimizer = torch.optim.Adam([z], lr=LEARNING_RATE)
 
     def run():
         for _ in range(steps):
@@ -69,8 +86,8 @@ def pytorch(size, channels, width, images, known, z, steps):
     return run
 
 
-def plain(network, inputs):
-    """The network layer by layer, each as Keras computes it when nothing is tuned."""
+def apply_unfolded(network, inputs):
+    """Applies a network layer by layer, each as Keras computes it without any tuning."""
     for layer in network.stack:
         if isinstance(layer, BatchNormalization):
             moments = layer.moving_mean, layer.moving_variance, layer.beta, layer.gamma
@@ -87,36 +104,56 @@ def plain(network, inputs):
     return inputs
 
 
-def session_loop(generator, discriminator, images, known, z, steps):
+def session_search(generator, discriminator, images, known, z, steps):
+    """Returns the same function as a loop of `session.run`, with Adam in NumPy."""
+    # Build the graph of the energy and its gradient.
     with tf.Graph().as_default():
         networks = [
             type(network).from_config(network.get_config())
             for network in (generator, discriminator)
         ]
         feeds = [tf.compat.v1.placeholder(tf.float32, array.shape) for array in (z, images, known)]
-        generated = plain(networks[0], feeds[0])
+        generated = apply_unfolded(networks[0], feeds[0])
         energy = tf.reduce_sum(tf.abs(feeds[2] * generated - feeds[2] * feeds[1]), axis=[1, 2, 3])
-        energy -= 0.1 * tf.nn.softplus(plain(networks[1], generated))[:, 0]
+        energy -= 0.1 * tf.nn.softplus(apply_unfolded(networks[1], generated))[:, 0]
         fetches = [energy, tf.gradients(energy, feeds[0])[0], generated]
         session = tf.compat.v1.Session()
         session.run(tf.compat.v1.global_variables_initializer())
     state = [z, np.zeros_like(z), np.zeros_like(z), 0]
 
     def run():
-        at, mean, square, count = state
+        point, mean, square, count = state
         for _ in range(steps):
-            _, slope, _ = session.run(fetches, dict(zip(feeds, (at, images, known), strict=True)))
+            values = dict(zip(feeds, (point, images, known), strict=True))
+            _, gradient, _ = session.run(fetches, values)
             count += 1
-            mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
+            mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
             scale = np.sqrt(square / (1 - 0.999**count)) + 1e-8
-            at = np.clip(at - 0.1 * mean / (1 - 0.9**count) / scale, -1, 1)
-        state[:] = at, mean, square, count
-        return at
+            step = LEARNING_RATE * mean / (1 - 0.9**count) / scale
+            point = np.clip(point - step, -1, 1)
+        state[:] = point, mean, square, count
+        return point
 
     return run
 
 
+def measure(programs, steps, rounds):
+    """Milliseconds per step, a list of the programs' times for each round."""
+    for program in programs:
+        program()
+    times = []
+    for _ in range(rounds):
+        times.append([])
+        for program in programs:
+            start = time.perf_counter()
+            program()
+            times[-1].append((time.perf_counter() - start) / steps * 1e3)
+    return times
+
+
 def main():
+    """Prints the table."""
+    # Read the command line.
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -127,43 +164,29 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
     size, channels, width = arguments.image_size, arguments.channels, arguments.width
-    generator, discriminator = (
-        Generator(size, channels, width),
-        Discriminator(size, channels, width),
-    )
+
+    # Measure every number of images.
+    networks = Generator(size, channels, width), Discriminator(size, channels, width)
     rng = np.random.default_rng(0)
-    print(f"{size} px x {channels}, width {width}; milliseconds a step")
-    print(
-        "| images | ours | PyTorch | session loop | ours / PyTorch | ours / session |\n|---|---|---|---|---|---|"
-    )
+    print(f"{size} px x {channels}, width {width}; milliseconds per step")
+    print("| images | ours | PyTorch | session loop | ours / PyTorch | ours / session |")
+    print("|---|---|---|---|---|---|")
     for count in arguments.images:
         images = rng.uniform(-1, 1, [count, size, size, channels]).astype(np.float32)
         known = np.repeat(make("center", size, size, 0)[None], count, axis=0)
-        z = rng.uniform(-1, 1, [count, 100]).astype(np.float32)
+        z = rng.uniform(-1, 1, [count, LATENT_SIZE]).astype(np.float32)
         steps = max(2, 64 // count)
-        contenders = (
-            ours(generator, discriminator, images, known, z, steps),
-            pytorch(size, channels, width, images, known, z, steps),
-            session_loop(generator, discriminator, images, known, z, steps),
+        programs = (
+            our_search(*networks, images, known, z, steps),
+            pytorch_search(size, channels, width, images, known, z, steps),
+            session_search(*networks, images, known, z, steps),
         )
-        for contender in contenders:
-            contender()
-        rounds = []
-        for _ in range(arguments.rounds):
-            times = []
-            for contender in contenders:
-                start = time.perf_counter()
-                contender()
-                times.append((time.perf_counter() - start) / steps * 1e3)
-            rounds.append(times)
-        medians = " | ".join(
-            f"{statistics.median(column):.1f}" for column in zip(*rounds, strict=True)
-        )
-        ratios = " | ".join(
-            f"{statistics.median(times[0] / times[other] for times in rounds):.2f}"
-            for other in (1, 2)
-        )
-        print(f"| {count} | {medians} | {ratios} |", flush=True)
+        times = measure(programs, steps, arguments.rounds)
+        medians = [f"{statistics.median(column):.1f}" for column in zip(*times, strict=True)]
+        ratios = [
+            f"{statistics.median(row[0] / row[other] for row in times):.2f}" for other in (1, 2)
+        ]
+        print(f"| {count} | {' | '.join(medians)} | {' | '.join(ratios)} |", flush=True)
 
 
 if __name__ == "__main__":

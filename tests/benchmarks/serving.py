@@ -1,11 +1,17 @@
-"""An exported model beside the library: the same completions, and the time for them.
+"""Compares an exported model with the library: the time for the same completions.
 
     python tests/benchmarks/serving.py RUN
 
-Exports the run to a temporary folder, loads it, and prints its size and the time to load it; then, for the generator's
-own pictures with the middle missing, the library's time over the served time for one image, images a second at batch
-1, 8 and 32, and the ancestor's time over that of `complete_fast` for one image. All warm, and in turn. TensorFlow's own
-loader in this process stands in for a server.
+Exports the run to a temporary folder, loads the model, and prints its size and the time to load it.
+The table has one row for each signature. The images are pictures of the generator, with the middle
+missing. Its columns are:
+
+* library / served, one image: the time of the library divided by the time of the exported model;
+* served images/s at 1, 8, 32: images per second for 1, 8 and 32 images in a request.
+
+The last line has the time of the ancestor (see `ancestor.py`) divided by the time of
+`complete_fast`, for one image. Everything is traced before it is timed, and the two sides take
+turns. TensorFlow's own loader in this process takes the place of a server.
 """
 
 import argparse
@@ -21,13 +27,50 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from tf_inpaint import export  # noqa: E402
-from tf_inpaint.config import ExportConfig, SearchConfig  # noqa: E402
-from tf_inpaint.config.evaluate_config import PUBLISHED  # noqa: E402
+from tf_inpaint.config import ExportConfig  # noqa: E402
+from tf_inpaint.config.evaluate_config import PUBLISHED_SEARCHES  # noqa: E402
 from tf_inpaint.inpainting import masks  # noqa: E402
+from tf_inpaint.inpainting.inpainter import Inpainter  # noqa: E402
 from tf_inpaint.runs import inpainters, run_directory  # noqa: E402
 
 
+def export_and_load(run_dir):
+    """The settings of the export and the loaded model. Prints the size and the time to load."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = ExportConfig(run_dir=run_dir, export_dir=folder)
+        export.run(config)
+        path = Path(folder) / "1"
+        started = time.perf_counter()
+        model = tf.saved_model.load(str(path))
+        seconds = time.perf_counter() - started
+        size = (path / "saved_model.pb").stat().st_size
+        print(f"saved_model.pb {size / 1e6:.1f} MB, loaded in {seconds:.1f} s")
+    return config, model
+
+
+def best(function, rounds):
+    """The shortest time of a function, in seconds."""
+    return min(timed(function) for _ in range(rounds))
+
+
+def time_ratio(first, second, rounds):
+    """The shortest time of the first function divided by that of the second. They take turns."""
+    first(), second()
+    times = [(timed(first), timed(second)) for _ in range(rounds)]
+    first_times, second_times = zip(*times, strict=True)
+    return min(first_times) / min(second_times)
+
+
+def timed(function):
+    """The time of one call, in seconds."""
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
 def main():
+    """Prints the table."""
+    # Read the command line, and export the run.
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -35,15 +78,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     run = run_directory.load(arguments.run_dir)
-    networks = inpainters.Networks(run)
-    with tempfile.TemporaryDirectory() as folder:
-        config = ExportConfig(run_dir=arguments.run_dir, export_dir=folder)
-        export.run(config)
-        path = Path(folder) / "1"
-        started = time.perf_counter()
-        loaded = tf.saved_model.load(str(path))
-        print(f"saved_model.pb {(path / 'saved_model.pb').stat().st_size / 1e6:.1f} MB, loaded in "
-              f"{time.perf_counter() - started:.1f} s")  # fmt: skip
+    networks = inpainters.frozen_networks(run)
+    config, model = export_and_load(arguments.run_dir)
+
+    # Generate images.
     z = np.random.default_rng(0).uniform(-1, 1, [32, run.config.latent_size]).astype(np.float32)
     side = run.config.image_size
     images = np.concatenate([run.generator(z[first : first + 8]) for first in range(0, 32, 8)])
@@ -51,47 +89,27 @@ def main():
     seeds = np.arange(32, dtype=np.int32)
 
     def served(name, count):
-        signature = loaded.signatures[name]
-        rows = {"images": images[:count], "masks": known[:count], "seeds": seeds[:count]}
-        rows = {key: tf.constant(value) for key, value in rows.items()}
-        return lambda: signature(**rows)["images"].numpy()
+        signature = model.signatures[name]
+        arrays = {"images": images[:count], "masks": known[:count], "seeds": seeds[:count]}
+        tensors = {key: tf.constant(array) for key, array in arrays.items()}
+        return lambda: signature(**tensors)["images"].numpy()
 
     def library(settings, count=1):
-        inpainter = inpainters.new_inpainter(settings, networks)
+        inpainter = Inpainter(networks, settings)
         pairs = np.stack([np.zeros(count, np.int64), seeds[:count]], axis=1)
         return lambda: inpainter.complete(images[:count], known[:count], pairs).images
 
-    presets = config.presets(run.encoder is not None)
-    print(
-        "| signature | library / served, one image | served images/s at 1, 8, 32 |\n|---|---|---|"
-    )
-    for name, preset in presets.items():
-        ratio = paired(library(preset), served(name, 1), arguments.rounds)
-        speeds = [count / best(served(name, count), 2) for count in (1, 8, 32)]
-        print(
-            f"| {name} | {ratio:.2f} | {', '.join(f'{speed:.1f}' for speed in speeds)} |",
-            flush=True,
-        )
-    ancestor = library(SearchConfig(**PUBLISHED["ancestor"]))
-    ratio = paired(ancestor, served("complete_fast", 1), 2)
+    # Time every signature.
+    print("| signature | library / served, one image | served images/s at 1, 8, 32 |")
+    print("|---|---|---|")
+    for name, preset in config.presets(run.encoder is not None).items():
+        ratio = time_ratio(library(preset), served(name, 1), arguments.rounds)
+        speeds = [f"{count / best(served(name, count), 2):.1f}" for count in (1, 8, 32)]
+        print(f"| {name} | {ratio:.2f} | {', '.join(speeds)} |", flush=True)
+
+    # Time the ancestor.
+    ratio = time_ratio(library(PUBLISHED_SEARCHES["ancestor"]), served("complete_fast", 1), 2)
     print(f"ancestor / complete_fast, one image: {ratio:.0f}")
-
-
-def best(function, rounds):
-    return min(timed(function) for _ in range(rounds))
-
-
-def paired(first, second, rounds):
-    """The time of the first over that of the second, each the shortest of those taken in turn."""
-    first(), second()
-    times = [(timed(first), timed(second)) for _ in range(rounds)]
-    return min(one for one, _ in times) / min(other for _, other in times)
-
-
-def timed(function):
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The plain PyTorch DCGAN that the benchmarks compare with: same layers, widths, losses and latents as ours."""
+"""A plain DCGAN in PyTorch, with the layers, widths, losses and latents of this package's DCGAN.
+
+`train_step.py` and `search.py` compare this package with the networks here.
+"""
 
 from itertools import pairwise
 
@@ -7,22 +10,26 @@ from torch import nn
 from torch.nn import functional
 
 
-def initialise(module):
+def initialize(module):
+    """Sets the weights of a layer as the DCGAN paper does."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
         nn.init.normal_(module.weight, 0.0, 0.02)
     return module
 
 
 def stage_channels(image_size, width):
+    """The channels of each feature map, from the largest map to the smallest."""
     stages = {28: 2, 32: 3, 64: 4, 128: 5}[image_size]
     return [width * min(2**stage, 8) for stage in range(stages)]
 
 
 def batch_norm(channels):
+    """Batch normalization with the settings of this package."""
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)
 
 
 def generator(image_size, channels, width, latent_size=100):
+    """The generator: z `[B, Z]` to images `[B, C, H, W]` in [-1, 1]."""
     widths = stage_channels(image_size, width)[::-1]
     size = image_size >> len(widths)
     layers = [
@@ -31,32 +38,39 @@ def generator(image_size, channels, width, latent_size=100):
         batch_norm(widths[0]),
         nn.ReLU(inplace=True),
     ]
-    for before, after in pairwise(widths):
+    for inputs, outputs in pairwise(widths):
         layers += [
-            nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
-            batch_norm(after),
+            nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False),
+            batch_norm(outputs),
             nn.ReLU(inplace=True),
         ]
     layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
-    return nn.Sequential(*layers).apply(initialise).to(memory_format=torch.channels_last)
+    return nn.Sequential(*layers).apply(initialize).to(memory_format=torch.channels_last)
 
 
 def discriminator(image_size, channels, width):
+    """The discriminator: images `[B, C, H, W]` to logits `[B, 1]`."""
     widths = stage_channels(image_size, width)
     layers = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
-    for before, after in pairwise(widths):
+    for inputs, outputs in pairwise(widths):
         layers += [
-            nn.Conv2d(before, after, 4, 2, 1, bias=False),
-            batch_norm(after),
+            nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
+            batch_norm(outputs),
             nn.LeakyReLU(0.2, inplace=True),
         ]
     size = image_size >> len(widths)
     layers += [nn.Flatten(), nn.Linear(size * size * widths[-1], 1)]
-    return nn.Sequential(*layers).apply(initialise).to(memory_format=torch.channels_last)
+    return nn.Sequential(*layers).apply(initialize).to(memory_format=torch.channels_last)
 
 
 class Trainer:
-    """One training step as in PyTorch's own DCGAN example, with fresh z for the generator's update unless reused."""
+    """Training steps as in PyTorch's own DCGAN example.
+
+    Args:
+        image_size, channels, width: of the networks.
+        reuse_generated: the update of the generator takes the images of the discriminator's update.
+            Otherwise it takes images of new z.
+    """
 
     def __init__(self, image_size, channels, width, reuse_generated):
         self.generator = generator(image_size, channels, width)
@@ -68,6 +82,7 @@ class Trainer:
         ]
 
     def step(self, images):
+        """Updates both networks once with images `[B, C, H, W]`."""
         discriminator_optimizer, generator_optimizer = self.optimizers
         generated = self.generator(torch.rand(len(images), 100) * 2 - 1)
         discriminator_optimizer.zero_grad()

@@ -1,9 +1,14 @@
-"""One training step, ours beside a plain PyTorch DCGAN of the same architecture, batch and losses.
+"""Measures one training step, beside a plain PyTorch DCGAN of the same layers, batch and losses.
 
     pip install torch && python tests/benchmarks/train_step.py
 
-Ours counts with its metrics and the averaged generator, PyTorch's (eager, channels_last) without. The two take
-turns, so that a machine that slows down slows both; the ratio is the median over rounds of ours / PyTorch's.
+The table has one row for each image size, for fresh and for shared generated batches. In a fresh
+row, G and D learn from different generated images; in a shared row, from the same images. The
+columns are the milliseconds per step of this package and of PyTorch, and the ratio of both.
+
+Our time includes the metrics and the averaged generator. PyTorch is eager and channels_last, and
+has neither. The two take turns, so that a machine that slows down slows both. The ratio is the
+median over rounds.
 """
 
 import argparse
@@ -23,6 +28,7 @@ from tf_inpaint.gan.networks import Discriminator, Generator  # noqa: E402
 
 
 def seconds(step, repeats):
+    """The mean time of a step."""
     start = time.perf_counter()
     for _ in range(repeats):
         step()
@@ -30,26 +36,36 @@ def seconds(step, repeats):
 
 
 def compare(size, channels, width, reuse, batch_size, rounds, repeats):
-    """Milliseconds a step of ours and of PyTorch's, and the ratio of the two: medians over rounds."""
+    """Milliseconds per step of this package and of PyTorch, and the ratio: medians over rounds."""
+    # Make both trainers.
     gan = GAN(
         Generator(size, channels, width),
         Discriminator(size, channels, width),
         reuse_generated=reuse,
     )
     gan.compile()
-    step = tf.function(gan.train_step)
+    train_step = tf.function(gan.train_step)
     images = tf.random.uniform([batch_size, size, size, channels], -1, 1)
     trainer = Trainer(size, channels, width, reuse)
     torch_images = torch.from_numpy(images.numpy()).permute(0, 3, 1, 2)
-    pair = (lambda: step(images)["generator_loss"].numpy(), lambda: trainer.step(torch_images))
-    for each in pair:
-        seconds(each, 3)
-    times = [[seconds(each, repeats) for each in pair] for _ in range(rounds)]
-    ours, theirs = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
-    return ours, theirs, statistics.median(mine / its for mine, its in times)
+
+    def our_step():
+        train_step(images)["generator_loss"].numpy()
+
+    def torch_step():
+        trainer.step(torch_images)
+
+    # Time both in turn.
+    for step in (our_step, torch_step):
+        seconds(step, 3)
+    times = [(seconds(our_step, repeats), seconds(torch_step, repeats)) for _ in range(rounds)]
+    our_times, torch_times = zip(*times, strict=True)
+    ratio = statistics.median(ours / other for ours, other in times)
+    return statistics.median(our_times) * 1e3, statistics.median(torch_times) * 1e3, ratio
 
 
 def main():
+    """Prints the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -60,16 +76,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    print(
-        "| image | width | generated batch | ours, ms | PyTorch, ms | ours / PyTorch |\n|---|---|---|---|---|---|"
-    )
+    print("| image | width | generated batch | ours, ms | PyTorch, ms | ours / PyTorch |")
+    print("|---|---|---|---|---|---|")
     for case in arguments.cases:
         size, channels, width = map(int, case.split("x"))
         for reuse, name in ((False, "fresh"), (True, "shared")):
             counts = arguments.batch_size, arguments.rounds, arguments.repeats
-            ours, theirs, ratio = compare(size, channels, width, reuse, *counts)
+            ours, other, ratio = compare(size, channels, width, reuse, *counts)
             print(
-                f"| {size} px x {channels} | {width} | {name} | {ours:.0f} | {theirs:.0f} | {ratio:.2f} |",
+                f"| {size} px x {channels} | {width} | {name} | {ours:.0f} | {other:.0f} "
+                f"| {ratio:.2f} |",
                 flush=True,
             )
 
