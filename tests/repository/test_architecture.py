@@ -68,7 +68,7 @@ ALLOWED = {
     **SHARED,
     **ROOMS,
     **COMMANDS,
-    "__main__": {*COMMANDS, *SHARED, "exporting", "files"},
+    "__main__": {*COMMANDS, "config", "exporting", "story"},
     "__init__": set(),
 }
 MAX_CODE_LINES = 270

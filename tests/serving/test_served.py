@@ -230,9 +230,12 @@ def test_many_requests_at_once_answer_as_alone(model):
             "images must have the shape",
         ),
         (lambda rows: {"masks": rows["masks"][..., 0]}, "masks must have the shape"),
-        (lambda rows: {"masks": rows["masks"][:1]}, "masks must have a row for each of images"),
+        (
+            lambda rows: {"masks": rows["masks"][:1]},
+            "masks must have at least one row, and as many rows as images",
+        ),
         (lambda rows: {"seeds": rows["seeds"][:, None]}, "seeds must have the shape"),
-        (lambda rows: {name: values[:0] for name, values in rows.items()}, "one at least"),
+        (lambda rows: {name: values[:0] for name, values in rows.items()}, "at least one row"),
     ],
 )
 def test_wrong_shapes_are_refused_and_the_next_request_is_answered(model, change, words):

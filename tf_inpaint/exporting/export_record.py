@@ -7,7 +7,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import tf_inpaint
 from tf_inpaint import __version__
 from tf_inpaint.config import ExportConfig
 from tf_inpaint.exporting.signatures import ServedModel
@@ -43,10 +42,11 @@ def versions() -> dict[str, str]:
 
 def git_revision() -> str | None:
     """The git revision of the source of this package. None: the source is no git checkout."""
-    command = ["git", "-C", str(Path(tf_inpaint.__file__).parent)]
+    module = Path(__file__)
+    command = ["git", "-C", str(module.parent)]
     try:
         tracked = subprocess.run(
-            [*command, "ls-files", "--error-unmatch", "__init__.py"], capture_output=True
+            [*command, "ls-files", "--error-unmatch", module.name], capture_output=True
         )
         head = subprocess.run([*command, "rev-parse", "HEAD"], capture_output=True, text=True)
     except OSError:  # there is no git

@@ -258,7 +258,7 @@ def shape_assertions(
             lambda: False,
         )
         message = (
-            f"{spec.name} must have as many rows as {specs[0].name}, and at least one; "
+            f"{spec.name} must have at least one row, and as many rows as {specs[0].name}; "
             "received the shape"
         )
         assertions.append(tf.raw_ops.Assert(condition=has_rows, data=[message, shape]))
