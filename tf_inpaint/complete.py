@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from tf_inpaint.completion.block_search import BlockSearch
 from tf_inpaint.completion.blocks import blocks
 from tf_inpaint.completion.job import Job
+from tf_inpaint.compositing import masks
 from tf_inpaint.config import CompleteConfig, TrainConfig
-from tf_inpaint.inpainting import masks
 from tf_inpaint.inputs.mask_sources import MaskSource, new_mask_source
 from tf_inpaint.inputs.masked_images import Example, ExampleMaker
 from tf_inpaint.inputs.named_images import Input, files, held_out, pictures, rename_for_job

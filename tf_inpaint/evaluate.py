@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tf_inpaint.compositing.masks import NAMES
 from tf_inpaint.config import EvaluateConfig
 from tf_inpaint.evaluation.results import Results
-from tf_inpaint.inpainting.masks import NAMES
 from tf_inpaint.inputs.mask_sources import MaskSource, new_mask_source
 from tf_inpaint.inputs.masked_images import ExampleMaker
 from tf_inpaint.inputs.named_images import held_out, pictures

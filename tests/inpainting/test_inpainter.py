@@ -11,7 +11,7 @@ from small_inpainters import (
     search_through,
 )
 
-from tf_inpaint.inpainting import masks
+from tf_inpaint.compositing import masks
 from tf_inpaint.latent_search import loop
 
 

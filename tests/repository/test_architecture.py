@@ -19,7 +19,7 @@ LIBRARIES = {
     "files": set(),
     "gan": {"files"},
     "latent_search": set(),
-    "inpainting": {"latent_search", "settings"},
+    "compositing": set(),
     "baselines": set(),
     "data": {"files"},
     "metrics": set(),
@@ -27,16 +27,26 @@ LIBRARIES = {
 """Folders that take plain arguments, and the folders that they may import."""
 
 SHARED = {
+    "inpainting": {"compositing", "latent_search", "settings"},
     "config": {"settings"},
-    "inputs": {"config", "data", "files", "inpainting"},
+    "inputs": {"compositing", "config", "data", "files", "inpainting.completions"},
     "runs": {"config", "files", "gan", "inpainting", "settings"},
 }
-"""Folders that several commands share."""
+"""Folders that several commands share. They introduce the libraries to each other."""
 
 ROOMS = {
-    "completion": {"config", "files", "inpainting", "inputs", "latent_search", "metrics"},
+    "completion": {
+        "compositing",
+        "config",
+        "files",
+        "inpainting",
+        "inputs",
+        "latent_search",
+        "metrics",
+    },
     "evaluation": {
         "baselines",
+        "compositing",
         "config",
         "files",
         "inpainting",
@@ -46,22 +56,23 @@ ROOMS = {
         "settings",
     },
     "exploration": {"config", "data", "files", "inpainting", "inputs", "runs", "settings"},
-    "exporting": {"config", "inpainting", "latent_search", "runs"},
-    "page": {"config", "files", "inpainting", "inputs", "runs", "settings"},
+    "exporting": {"compositing", "config", "inpainting", "latent_search", "runs"},
+    "page": {"compositing", "config", "files", "inpainting", "inputs", "runs", "settings"},
     "serving": {"files", "inputs"},
+    "story": {"config", "evaluation", "files"},
     "lessons": {"config", "files", "gan"},
 }
 """Folders of one command, or of one kind of command."""
 
 COMMANDS = {
     "train": {*LIBRARIES, *SHARED},
-    "complete": {*SHARED, "completion", "files", "inpainting"},
-    "evaluate": {*SHARED, "evaluation", "files", "inpainting"},
+    "complete": {*SHARED, "completion", "compositing", "files"},
+    "evaluate": {*SHARED, "evaluation", "compositing", "files"},
     "export": {*SHARED, "exporting"},
     "explore": {*SHARED, "exploration", "files"},
     "paint": {*SHARED, "page"},
     # A client's machine may lack TensorFlow: no module that imports it.
-    "client": {"config", "files", "inpainting.masks", "inputs", "serving"},
+    "client": {"config", "files", "compositing.masks", "inputs", "serving"},
 }
 ALLOWED = {
     **LIBRARIES,
@@ -71,8 +82,8 @@ ALLOWED = {
     "__main__": {*COMMANDS, "config", "exporting", "story"},
     "__init__": set(),
 }
-MAX_CODE_LINES = 270
-MAX_LIBRARY_IMPORTS = 1.2
+MAX_CODE_LINES = 200
+MAX_LIBRARY_IMPORTS = 0.9
 """Imports of this package per module, over all modules of the libraries."""
 
 
@@ -205,12 +216,12 @@ def test_lines_with_code_are_counted(source, lines):
         ("files/images.py", "from collections.abc import Generator", set()),
         ("complete.py", "from tf_inpaint.train import run", {"complete -> tf_inpaint.train.run"}),
         ("__main__.py", "from tf_inpaint.train import run", set()),
-        ("client.py", "from tf_inpaint.inpainting.masks import make", set()),
-        ("client.py", "from tf_inpaint.inpainting import masks", set()),
+        ("client.py", "from tf_inpaint.compositing.masks import make", set()),
+        ("client.py", "from tf_inpaint.compositing import masks", set()),
         (
             "client.py",
-            "from tf_inpaint.inpainting import blending",
-            {"client -> tf_inpaint.inpainting.blending"},
+            "from tf_inpaint.compositing import blending",
+            {"client -> tf_inpaint.compositing.blending"},
         ),
     ],
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.compositing import masks
 from tf_inpaint.exporting.signatures import ServedModel
-from tf_inpaint.inpainting import masks
 
 
 def example_inputs(model: ServedModel, rows: int) -> dict[str, dict[str, np.ndarray]]:

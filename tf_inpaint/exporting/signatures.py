@@ -18,8 +18,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_inpaint.compositing import encoded_images
 from tf_inpaint.config import ExportConfig
-from tf_inpaint.inpainting import batch_graph, encoded_images
+from tf_inpaint.inpainting import batch_graph
 from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.latent_search import posterior
 from tf_inpaint.latent_search.energy import PRIORS

@@ -1,4 +1,4 @@
-"""The answers of an `Inpainter`, and the reports that it gives on the way."""
+"""The input, the answers and the progress reports of an `Inpainter`."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -73,3 +73,28 @@ class BlockProgress(NamedTuple):
         turn += self.previous_turns
         share = (turn + steps / self.steps) / self.total_turns
         self.watch(share, turn, self.first_image + rows, generated)
+
+
+class Block(NamedTuple):
+    """The input of `block_size` images, padded with copies of the last image."""
+
+    images: np.ndarray
+    known: np.ndarray
+    weights: np.ndarray
+    """Weights of the pixels in the contextual term, `[B, H, W, 1]`."""
+    seeds: np.ndarray
+
+
+class Samples(NamedTuple):
+    """Several answers for each image of a block. K is 0 if none are drawn."""
+
+    z: np.ndarray
+    """`[B, K, Z]`."""
+    completions: np.ndarray
+    """`[B, K, H, W, C]`."""
+    mean: np.ndarray
+    """`[B, H, W, C]`, the mean generated picture."""
+    uncertainty: np.ndarray
+    """`[B, H, W, 1]`."""
+    acceptance: np.ndarray
+    """`[B, K]`."""

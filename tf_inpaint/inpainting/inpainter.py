@@ -3,13 +3,19 @@
 import functools
 import math
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.inpainting import blending, search_parts
-from tf_inpaint.inpainting.completions import BlockProgress, Completions, Watch
+from tf_inpaint.compositing import blending
+from tf_inpaint.inpainting import search_parts
+from tf_inpaint.inpainting.completions import (
+    Block,
+    BlockProgress,
+    Completions,
+    Samples,
+    Watch,
+)
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
 from tf_inpaint.latent_search import loop, objective, posterior, solvers, starting_points
 from tf_inpaint.settings.search_settings import SearchSettings
@@ -17,38 +23,6 @@ from tf_inpaint.settings.search_settings import SearchSettings
 BLENDS = {"poisson": blending.poisson, "feather": blending.feather, "paste": blending.paste}
 TRACED_BLENDS = {name: tf.function(blend, autograph=False) for name, blend in BLENDS.items()}
 """Blends as graphs that all inpainters share, for tracing one takes a second."""
-
-STEPS_FROM_ENCODER, STEPS = 25, 100
-"""Default number of steps with and without an encoder.
-
-Starting from the encoder's z, further steps fit the known pixels better and the hole worse: on MNIST
-(center, left) and on faces, PSNR and SSIM of the hole are lower after 100 steps than after 25.
-"""
-
-
-class Block(NamedTuple):
-    """The input of `block_size` images, padded with copies of the last image."""
-
-    images: np.ndarray
-    known: np.ndarray
-    weights: np.ndarray
-    """Weights of the pixels in the contextual term, `[B, H, W, 1]`."""
-    seeds: np.ndarray
-
-
-class Samples(NamedTuple):
-    """Several answers for each image of a block. K is 0 if none are drawn."""
-
-    z: np.ndarray
-    """`[B, K, Z]`."""
-    completions: np.ndarray
-    """`[B, K, H, W, C]`."""
-    mean: np.ndarray
-    """`[B, H, W, C]`, the mean generated picture."""
-    uncertainty: np.ndarray
-    """`[B, H, W, 1]`."""
-    acceptance: np.ndarray
-    """`[B, K]`."""
 
 
 class Inpainter:
@@ -92,13 +66,9 @@ class Inpainter:
         self.latent_size = networks.latent_size
         self.encoder = encoder
         self.low_resolution_factor = low_resolution_factor
-        self.steps = settings.steps or (STEPS_FROM_ENCODER if encoder else STEPS)
+        self.steps = search_parts.number_of_steps(settings, encoder is not None)
         self.restarts = settings.restarts
-        self.start_draws = {
-            "best": settings.start_draws,
-            "random": settings.restarts,
-            "encoder": settings.restarts - 1,
-        }[settings.start]
+        self.start_draws = search_parts.number_of_draws(settings)
         self.weighted = settings.contextual == "weighted_l1"
         self.estimate = settings.estimate
         self.block_size = settings.block_size

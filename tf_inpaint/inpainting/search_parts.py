@@ -7,6 +7,13 @@ from tf_inpaint.latent_search import curvature, lbfgs, loop, posterior, solvers
 from tf_inpaint.latent_search.energy import DISTANCES, PRIORS, Energy
 from tf_inpaint.settings.search_settings import SearchSettings
 
+STEPS_FROM_ENCODER, STEPS = 25, 100
+"""Default number of steps with and without an encoder.
+
+Starting from the encoder's z, further steps fit the known pixels better and the hole worse: on MNIST
+(center, left) and on faces, PSNR and SSIM of the hole are lower after 100 steps than after 25.
+"""
+
 MIN_PATIENCE = 25
 """Minimum number of steps without progress before a search stops.
 
@@ -43,6 +50,21 @@ def new_energy(
         settings.prior_weight,
         low_resolution_factor,
     )
+
+
+def number_of_steps(settings: SearchSettings, has_encoder: bool) -> int:
+    """Maximum number of steps of a search."""
+    return settings.steps or (STEPS_FROM_ENCODER if has_encoder else STEPS)
+
+
+def number_of_draws(settings: SearchSettings) -> int:
+    """Number of random z for each image, from which the starts of its restarts are chosen."""
+    draws = {
+        "best": settings.start_draws,
+        "random": settings.restarts,
+        "encoder": settings.restarts - 1,
+    }
+    return draws[settings.start]
 
 
 def new_solver(settings: SearchSettings, networks: FrozenNetworks, steps: int) -> solvers.Solver:

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from tf_inpaint.compositing import masks
 from tf_inpaint.files import images
-from tf_inpaint.inpainting import masks
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.inputs.seeds import mask_file_index
 

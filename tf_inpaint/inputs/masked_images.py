@@ -13,8 +13,8 @@ from tf_inpaint.files import images
 from tf_inpaint.inputs.named_images import Input
 
 if TYPE_CHECKING:  # Both modules import TensorFlow.
-    from tf_inpaint.inpainting.inpainter import Completions
-    from tf_inpaint.inpainting.large_images import Square
+    from tf_inpaint.compositing.large_images import Square
+    from tf_inpaint.inpainting.completions import Completions
 
 GRAY = np.uint8(127)
 """Level of hidden pixels in a masked image."""
@@ -80,7 +80,7 @@ class Example(NamedTuple):
 
     def pasted(self, completions: "Completions | None") -> np.ndarray:
         """Returns the image with the generated pixels in its hole, `[H, W, C]`, not blended."""
-        from tf_inpaint.inpainting import blending
+        from tf_inpaint.compositing import blending
 
         if completions is None:
             return self.masked
@@ -100,7 +100,7 @@ class Example(NamedTuple):
 
     def uncertainty(self, completions: "Completions") -> np.ndarray:
         """Returns the standard deviation over the samples, float `[H, W, 1]`, at most 1."""
-        from tf_inpaint.inpainting import blending, large_images
+        from tf_inpaint.compositing import blending, large_images
 
         fields = np.minimum(completions.uncertainty, 1)
         if not self.in_place:
@@ -118,7 +118,7 @@ class Example(NamedTuple):
         Returns:
             `[H, W, C]` float32 in [-1, 1].
         """
-        from tf_inpaint.inpainting import large_images
+        from tf_inpaint.compositing import large_images
 
         scale = max((square.side for square in self.squares), default=1) / self.rows[0].shape[1]
         masked = images.to_float(self.masked)
@@ -175,7 +175,7 @@ class ExampleMaker:
         size = (self.size, self.size)
         known = known_of(item, size)
         if self.resize_masks:
-            from tf_inpaint.inpainting import large_images
+            from tf_inpaint.compositing import large_images
 
             known = large_images.reduced(images.center_crop(known), self.size)
         if known.shape[:2] not in (size, picture.shape[:2]):
@@ -210,7 +210,7 @@ class ExampleMaker:
             picture: its pixels, uint8 `[H, W, 1 or 3]`.
             known: `[H, W, 1]`, 1 = given, 0 = hole.
         """
-        from tf_inpaint.inpainting import large_images
+        from tf_inpaint.compositing import large_images
 
         # Hide the hole, and cut out the squares.
         original = convert_channels(picture, self.channels)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tf_inpaint.inpainting import masks
+from tf_inpaint.compositing import masks
 
 STOCHASTIC = ["random", "pattern", "strokes", "box"]
 

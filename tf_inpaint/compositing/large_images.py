@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tf_inpaint.inpainting import blending
+from tf_inpaint.compositing import blending
 
 Blend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """A function `blend(images, known, generated)` of `blending`. A width is in pixels of the large image."""

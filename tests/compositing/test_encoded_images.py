@@ -8,8 +8,8 @@ import tensorflow as tf
 import tiny
 from PIL import Image
 
+from tf_inpaint.compositing import blending, encoded_images, large_images
 from tf_inpaint.files import images
-from tf_inpaint.inpainting import blending, encoded_images, large_images
 
 
 @pytest.mark.parametrize("crop", [0, 20, 99])

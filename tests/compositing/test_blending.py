@@ -4,7 +4,7 @@ import reference
 import scipy.sparse.linalg
 import tensorflow as tf
 
-from tf_inpaint.inpainting.blending import feather, paste, poisson
+from tf_inpaint.compositing.blending import feather, paste, poisson
 
 BLENDS = [paste, poisson, feather]
 

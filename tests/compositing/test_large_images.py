@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tf_inpaint.inpainting import blending, masks
-from tf_inpaint.inpainting.large_images import Square, crops, restore, squares
+from tf_inpaint.compositing import blending, masks
+from tf_inpaint.compositing.large_images import Square, crops, restore, squares
 
 SIZE = 16
 FRAMINGS = ["image", "hole"]
