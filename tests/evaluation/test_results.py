@@ -18,7 +18,10 @@ from tiny import SIZE
 
 from tf_inpaint import evaluate
 from tf_inpaint.evaluation import results
+from tf_inpaint.evaluation.batches import read_examples
 from tf_inpaint.files import images
+from tf_inpaint.inputs.masked_images import ExampleMaker
+from tf_inpaint.inputs.named_images import held_out, pictures
 from tf_inpaint.runs import from_config, run_directory
 
 
@@ -61,8 +64,8 @@ def test_originals_are_written_once(folder, done, tmp_path, monkeypatch):
     existing = results.Results(tmp_path, contents(done)["settings"], False)
     examples = evaluated_examples(folder)
     for method in ("first", "second"):
-        pictures = np.zeros((COUNT, SIZE, SIZE, 1), np.float32)
-        existing.write(method, "center", examples, pictures, None, {})
+        completions = np.zeros((COUNT, SIZE, SIZE, 1), np.float32)
+        existing.write(method, "center", examples, completions, None, {})
     assert [written.count(name) for name in ("original", "masked", "first", "second")] == [
         COUNT
     ] * 4
@@ -80,10 +83,6 @@ def test_originals_are_written_once(folder, done, tmp_path, monkeypatch):
 
 def evaluated_examples(folder):
     """Returns the held-out images of a run under the mask `center`."""
-    from tf_inpaint.evaluation.batches import read_examples
-    from tf_inpaint.inputs.masked_images import ExampleMaker
-    from tf_inpaint.inputs.named_images import held_out, pictures
-
     masks = evaluate.mask_sources(new_config(folder, "", masks=("center",)))
     source = pictures(run_directory.read_config(folder / "run"), "held_out")
     examples, _ = read_examples(held_out(source, COUNT), masks, ExampleMaker(SIZE, 1))

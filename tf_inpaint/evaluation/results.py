@@ -70,10 +70,10 @@ class Results:
         self.path = out_dir / "evaluation.json"
         self.journal = Journal(out_dir / ".journal.jsonl")
         self.rows: dict[Key, dict] = {}
+        # Mask and file of the originals that this process has written.
         self._written: set[tuple[str, str]] = set()
-        """Mask and image of the originals that this process has written."""
+        # The last arguments and result of `originals`.
         self._originals: tuple[tuple[str, Sequence[str]], np.ndarray] | None = None
-        """The last arguments and result of `originals`."""
         folders.check(out_dir, settings, CHANGEABLE_SETTINGS, overwrite)
         if not overwrite:
             self.settings = settings | {"mask_sources": self.mask_sources()}
