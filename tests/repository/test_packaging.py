@@ -1,4 +1,4 @@
-"""What is installed is `tf_inpaint` and nothing else, and nothing imports TensorFlow before it must."""
+"""The wheel holds `tf_inpaint` and nothing else, and no module imports TensorFlow too early."""
 
 import importlib.util
 import os
@@ -22,52 +22,48 @@ COMMANDS = sorted(
 
 
 def python(code, *arguments):
+    """Runs Python code in another process."""
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def test_wheel_holds_the_package_and_nothing_else(tmp_path):
-    # A copy, for a build writes beside its sources.
+    # Build a copy, because a build writes beside its sources.
     source = tmp_path / "source"
     ignored = {"build", *(path.name for path in ROOT.glob(".*"))}
 
-    def left_out(folder, names):
-        """What is not the package: `runs/` at the top is data, `tf_inpaint/runs/` is code."""
+    def ignored_names(folder, names):
+        """The names that are not copied: `runs/` at the top is data, `tf_inpaint/runs/` is code."""
         top = {*ignored, "runs"} if Path(folder) == ROOT else {"__pycache__"}
         return [name for name in names if name in top or name.endswith(".egg-info")]
 
-    shutil.copytree(ROOT, source, ignore=left_out)
+    shutil.copytree(ROOT, source, ignore=ignored_names)
     for folder in ("export", "tests", "configs"):
         (source / folder).mkdir(exist_ok=True)
         (source / folder / "__init__.py").touch()
-    build = [
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--no-isolation",
-        "--outdir",
-        tmp_path,
-        source,
-    ]
-    done = subprocess.run(build, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
+    build += ["--outdir", tmp_path, source]
+    process = subprocess.run(build, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     metadata = f"tf_inpaint-{tf_inpaint.__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"tf_inpaint", metadata}
-    assert {name for name in names if name.endswith(".py")} == {
-        path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py")
-    }
+    # Every module of the package, and every file that a web page of the package is made of.
+    for suffix in (".py", ".css", ".html", ".js"):
+        expected = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob(f"*{suffix}")}
+        assert expected
+        assert {name for name in names if name.endswith(suffix)} == expected
     assert any(name.startswith(metadata) and name.endswith("LICENSE") for name in names)
 
 
 def test_import_does_not_import_tensorflow():
-    done = python(
+    process = python(
         "import sys, tf_inpaint, tf_inpaint.config; assert tf_inpaint.TrainConfig().width == 32; "
-        "sys.exit(' '.join({'tensorflow', 'keras', 'numpy', 'PIL', 'absl'} & set(sys.modules)) or 0)"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'PIL', 'absl'}; "
+        "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
 
 
 def test_public_names_are_listed_and_exist():
@@ -79,12 +75,13 @@ def test_public_names_are_listed_and_exist():
 
 
 def source_of(module):
+    """The text of a module, which is not imported."""
     return Path(importlib.util.find_spec(module).origin).read_text()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_does_not_import_tensorflow(command):
-    done = python(
+    process = python(
         "import runpy, sys\n"
         "sys.argv[1:] = ['--help']\n"
         "try:\n"
@@ -95,8 +92,8 @@ def test_help_does_not_import_tensorflow(command):
         "    sys.exit('no exit')\n"
         "sys.exit('TensorFlow was imported' if 'tensorflow' in sys.modules else 0)\n"
     )
-    assert done.returncode == 0, done.stderr
-    assert "--flagfile=FILE" in done.stdout
+    assert process.returncode == 0, process.stderr
+    assert "--flagfile=FILE" in process.stdout
 
 
 def test_continuous_integration_can_be_run():
