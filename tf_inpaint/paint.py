@@ -1,11 +1,13 @@
-"""A web page on which to paint a hole into a picture, and to watch it being filled.
+"""Serves a web page on which visitors paint a hole into a picture and watch a network fill it.
 
     python -m tf_inpaint.paint --run_dir=runs/digits
     python -m tf_inpaint.paint --run_dir=runs/faces --port=8000 --samples=8
 
-Open http://127.0.0.1:7860 in a browser. Only this machine can: --host=0.0.0.0 lets in everybody who can reach it, and
-asks for no password. Nothing is loaded from the network and nothing is sent there; what is uploaded is read into
-memory and deleted. Ctrl-C ends it.
+Open http://127.0.0.1:7860 in a browser. By default, only this machine can open the page. With
+--host=0.0.0.0, everybody who can reach this machine can open the page, without a password.
+
+The page loads nothing from the network and sends nothing to the network. An uploaded picture is
+read into memory, and its file is deleted. Ctrl-C ends the program.
 """
 
 import contextlib
@@ -21,59 +23,73 @@ from pathlib import Path
 from tf_inpaint.config import PaintConfig
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-PRIVATE = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-"""What keeps Gradio from telling others that it runs."""
+"""Hosts that only this machine can reach."""
+PRIVACY = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+"""Environment variables that stop Gradio from reporting its use."""
 
 log = logging.getLogger("tf_inpaint")
 
 
 def run(config: PaintConfig) -> int:
-    """Serves the page until it is interrupted."""
+    """Serves the page until it is interrupted. Returns the exit code."""
     with temporary_files():
         server = serve(config)
-        print(f"Open {server.local_url} in a browser; Ctrl-C ends it.", flush=True)
+        print(f"Open {server.local_url} in a browser; Ctrl-C ends the program.", flush=True)
         server.block_thread()
     return 0
 
 
 def serve(config: PaintConfig):
-    """The page, served from now on by a thread of its own: a `gradio.Blocks`, to be closed.
+    """Serves the page in a thread, and returns at once.
+
+    Returns:
+        the page, a `gradio.Blocks`, which the caller must close.
 
     Raises:
-        ValueError, OSError: Gradio is not installed, no such run, or the port is taken.
+        ValueError: Gradio is not installed, or the run cannot do this search.
+        OSError: the run does not exist, or the port is taken.
     """
-    os.environ.update(PRIVATE)
+    os.environ.update(PRIVACY)
     try:
         import gradio  # noqa: F401
     except ImportError:
         raise ValueError(
-            "paint needs Gradio, which is not installed; pip install 'tf_inpaint[web]'"
+            "paint requires Gradio; Gradio is not installed; run pip install 'tf_inpaint[web]'."
         ) from None
 
     from tf_inpaint.inputs.named_images import held_out, pictures
-    from tf_inpaint.page import layout
-    from tf_inpaint.page.controller import Visits
-    from tf_inpaint.page.page_search import Filler
+    from tf_inpaint.page import layout, web_server
+    from tf_inpaint.page.controller import Controller
+    from tf_inpaint.page.page_search import PageSearch
     from tf_inpaint.runs import run_directory
 
+    # Load the run and its held-out pictures.
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = run_directory.read_config(Path(config.run_dir))
-    items = held_out(pictures(trained, "held_out"), config.count)
-    filler = Filler(run_directory.load(config.run_dir), config, config.seed)
-    config = dataclasses.replace(config, steps=filler.inpainter(filler.search()).steps)
-    visits = Visits(filler, items, config)
+    inputs = held_out(pictures(trained, "held_out"), config.count)
+    search = PageSearch(run_directory.load(config.run_dir), config)
+
+    # Build the page. Its slider shows the number of steps that the search really uses.
+    config = dataclasses.replace(config, steps=search.inpainter(search.search_config()).steps)
+    controller = Controller(search, inputs, config)
+    page = layout.build(controller, config)
+
+    # Serve the page.
     if config.host not in LOOPBACK:
         log.warning(
             "Everybody who can reach this machine can use the page: --host is %s.", config.host
         )
-    server = layout.serve(layout.build(visits, config), config)
-    filler.warm_up(visits.pictures[0].pixels)
+    server = web_server.serve(page, config)
+    search.warm_up(controller.pictures[0].pixels)
     return server
 
 
 @contextlib.contextmanager
 def temporary_files() -> Iterator[None]:
-    """A folder for whatever Gradio writes, deleted at the end, also by SIGTERM."""
+    """Gives Gradio a temporary folder for its files, which is deleted at the end.
+
+    SIGTERM ends the program too, and the folder is deleted.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="tf_inpaint-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder

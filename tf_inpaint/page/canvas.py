@@ -1,7 +1,7 @@
-"""The canvas on which a hole is painted, as arrays: a picture as it is shown, and paint as the hole it means.
+"""Arrays for the canvas of the page: pictures at display size, and layers of paint that mark holes.
 
-The canvas is a square in whose middle the picture is shown: a small one enlarged by a whole factor, a large one
-reduced. NumPy and Pillow only.
+The canvas is a square. A picture lies in its middle. A small picture is enlarged by a whole factor,
+a large picture is reduced. This module needs only NumPy and Pillow.
 """
 
 import base64
@@ -12,209 +12,249 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tf_inpaint.compositing import masks
 from tf_inpaint.files import images
-from tf_inpaint.inpainting import masks
 
 SIDE = 512
-"""Of the canvas, in pixels."""
-LEAST = 8
-"""Pixels that a side of a picture must have."""
-PREFIX = "data:image/png;base64,"
-LONGEST = 4_000_000
-"""Letters of a layer of paint, at most."""
-AROUND = (128, 128, 128, 255)
-"""Colour of the canvas around a picture."""
-COLOUR = (139, 92, 246)
-"""Of the paint."""
-HEAT = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
-"""Colours from sure to unsure: lightness rises evenly, so that they are told apart in gray too."""
+"""Side of the canvas in pixels."""
+MIN_PICTURE_SIDE = 8
+"""Minimum height and width of a picture in pixels."""
+PNG_PREFIX = "data:image/png;base64,"
+"""Start of the data URL of a PNG file."""
+MAX_LAYER_LENGTH = 4_000_000
+"""Maximum number of characters in the data URL of a layer of paint."""
+BACKGROUND_COLOR = (128, 128, 128, 255)
+"""RGBA color of the canvas around a picture."""
+PAINT_COLOR = (139, 92, 246)
+"""RGB color of the paint."""
+HEAT_COLORS = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+"""RGB colors from certain to uncertain. The lightness rises evenly, so that the colors can be told
+apart in gray too."""
 
 
-def read(file: str | os.PathLike, most_pixels: int) -> np.ndarray:
-    """The picture in an uploaded file, `[H, W, 1 or 3]` uint8; its size is checked before it is decoded.
+def read(file: str | os.PathLike, max_pixels: int) -> np.ndarray:
+    """Reads the picture in an uploaded file. Checks the size before it decodes the pixels.
+
+    Args:
+        file: path of the file.
+        max_pixels: maximum of width times height.
+
+    Returns:
+        uint8 `[H, W, 1 or 3]`.
 
     Raises:
-        ValueError: it has more pixels than `most_pixels`, a side below `LEAST`, or is no picture.
+        ValueError: the file is not a picture, or the picture has more than `max_pixels` pixels or a
+            side below `MIN_PICTURE_SIDE`.
     """
     name = Path(file).name
     too_large = (
-        f"A picture of at most {most_pixels / 1e6:.3g} million pixels is required; {name} has"
+        f"A picture of at most {max_pixels / 1e6:.3g} million pixels is required; {name} has"
     )
     try:
         with Image.open(file, formats=images.FORMATS) as header:
             width, height = header.size
     except Image.DecompressionBombError:
-        raise ValueError(f"{too_large} many more; make it smaller first.") from None
-    except Exception:  # no picture, and a damaged one makes Pillow raise nearly anything
-        return images.read(file, name)  # which says why it cannot be read
-    if width * height > most_pixels:
-        raise ValueError(f"{too_large} {width} x {height}; make it smaller first.")
-    if min(width, height) < LEAST:
+        raise ValueError(f"{too_large} many more; make the picture smaller first.") from None
+    except Exception:
+        # A damaged file makes Pillow raise nearly any exception. `images.read` names the reason.
+        return images.read(file, name)
+    if width * height > max_pixels:
+        raise ValueError(f"{too_large} {width} x {height}; make the picture smaller first.")
+    if min(width, height) < MIN_PICTURE_SIDE:
         raise ValueError(
-            f"A picture of at least {LEAST} x {LEAST} pixels is required; {name} has {width} x {height}; "
-            "choose a larger one."
+            f"A picture of at least {MIN_PICTURE_SIDE} x {MIN_PICTURE_SIDE} pixels is required; "
+            f"{name} has {width} x {height}; choose a larger picture."
         )
     return images.read(file, name)
 
 
-def size(height: int, width: int) -> tuple[int, int]:
-    """Height and width at which a picture is shown: its own times a whole number, or reduced to `SIDE`.
+def display_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width of a picture on the canvas.
 
-    >>> size(28, 28), size(2000, 3000)
+    A picture that fits into the canvas is enlarged by the largest whole factor that fits. The
+    longer side of a larger picture is reduced to `SIDE`.
+
+    >>> display_size(28, 28), display_size(2000, 3000)
     ((504, 504), (341, 512))
     """
-    longest = max(height, width)
-    if longest <= SIDE:
-        return height * (SIDE // longest), width * (SIDE // longest)
-    return max(1, round(height * SIDE / longest)), max(1, round(width * SIDE / longest))
+    longer = max(height, width)
+    if longer <= SIDE:
+        return height * (SIDE // longer), width * (SIDE // longer)
+    return max(1, round(height * SIDE / longer)), max(1, round(width * SIDE / longer))
 
 
-def shown(picture: np.ndarray) -> np.ndarray:
-    """The picture as it is shown, in RGB: each pixel repeated, or reduced.
+def resize_for_display(picture: np.ndarray) -> np.ndarray:
+    """Repeats the pixels of a picture, or reduces it, to `display_size`.
 
     Args:
         picture: uint8 `[H, W, 1 or 3]`.
+
+    Returns:
+        uint8 `[h, w, 3]`.
     """
-    picture = rgb(picture)
-    height, width = size(*picture.shape[:2])
+    picture = to_rgb(picture)
+    height, width = display_size(*picture.shape[:2])
     if height >= picture.shape[0]:
-        return enlarged(picture)
+        return enlarge(picture)
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def rgb(picture: np.ndarray) -> np.ndarray:
-    """A picture `[H, W, 1 or 3]` as `[H, W, 3]`."""
+def to_rgb(picture: np.ndarray) -> np.ndarray:
+    """Converts a picture `[H, W, 1 or 3]` to `[H, W, 3]`."""
     return picture.repeat(3 // picture.shape[2], axis=2)
 
 
-def enlarged(field: np.ndarray) -> np.ndarray:
-    """An array `[H, W, C]`, each pixel repeated as often as fits."""
-    factor = max(1, SIDE // max(field.shape[:2]))
-    return field.repeat(factor, axis=0).repeat(factor, axis=1)
+def enlarge(array: np.ndarray) -> np.ndarray:
+    """Repeats each pixel of `[H, W, C]` by the largest whole factor that fits into the canvas."""
+    factor = max(1, SIDE // max(array.shape[:2]))
+    return array.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def dimmed(picture: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """The picture, paler outside, where nothing can be painted.
+def dim_outside(picture: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Makes the part of a picture pale that cannot be filled.
 
     Args:
         picture: uint8 `[H, W, C]`.
-        inside: bool `[H, W]`.
+        inside: bool `[H, W]`, true where the picture stays unchanged.
+
+    Returns:
+        uint8 `[H, W, C]`.
     """
     return np.where(inside[..., None], picture, (picture // 3 + 128).astype(np.uint8))
 
 
-def square(height: int, width: int, crop: int = 0) -> np.ndarray:
-    """The middle square of a picture, which the network is shown, as bool `[height, width]`; `crop` as in `images`."""
+def middle_square(height: int, width: int, crop: int = 0) -> np.ndarray:
+    """Marks the middle square of a picture, which is the part that the network sees.
+
+    Args:
+        height, width: size of the picture.
+        crop: side of the square, as in `images.center_crop`.
+
+    Returns:
+        bool `[height, width]`.
+    """
     inside = np.zeros((height, width, 1), bool)
     images.center_crop(inside, crop)[:] = True
     return inside[..., 0]
 
 
-def placed(field: np.ndarray, around: tuple[int, ...]) -> np.ndarray:
-    """What is shown, `[h, w, 4]`, in the middle of the canvas: `[SIDE, SIDE, 4]`."""
-    result = np.full((SIDE, SIDE, 4), around, np.uint8)
-    _middle(result, *field.shape[:2])[:] = field
-    return result
+def place_on_canvas(array: np.ndarray, color: tuple[int, int, int, int]) -> np.ndarray:
+    """Places `[h, w, 4]` in the middle of a canvas of an RGBA color: uint8 `[SIDE, SIDE, 4]`."""
+    canvas = np.full((SIDE, SIDE, 4), color, np.uint8)
+    _middle_of_canvas(canvas, *array.shape[:2])[:] = array
+    return canvas
 
 
-def _middle(field: np.ndarray, height: int, width: int) -> np.ndarray:
+def _middle_of_canvas(canvas: np.ndarray, height: int, width: int) -> np.ndarray:
     top, left = (SIDE - height) // 2, (SIDE - width) // 2
-    return field[top : top + height, left : left + width]
+    return canvas[top : top + height, left : left + width]
 
 
-def background(picture: np.ndarray) -> np.ndarray:
-    """The canvas with the picture on it: uint8 `[SIDE, SIDE, 4]`."""
-    return placed(np.pad(shown(picture), [(0, 0), (0, 0), (0, 1)], constant_values=255), AROUND)
+def picture_layer(picture: np.ndarray) -> np.ndarray:
+    """The canvas with a picture `[H, W, 1 or 3]` on it: uint8 `[SIDE, SIDE, 4]`."""
+    opaque = np.pad(resize_for_display(picture), [(0, 0), (0, 0), (0, 1)], constant_values=255)
+    return place_on_canvas(opaque, BACKGROUND_COLOR)
 
 
-def ready(name: str, height: int, width: int, seed: tuple[int, ...], crop: int = 0) -> np.ndarray:
+def hole_layer(
+    mask: str, height: int, width: int, seed: tuple[int, ...], crop: int = 0
+) -> np.ndarray:
     """A ready-made hole as a layer of paint.
 
     Args:
-        name: of `masks.NAMES`; "": none.
-        height, width: of the picture.
-        seed: of holes that are drawn.
-        crop: side of the middle square, which the hole is made for; 0: the shorter side.
+        mask: one of `masks.NAMES`; "": no hole.
+        height, width: size of the picture.
+        seed: seed of a random mask.
+        crop: side of the middle square, for which the hole is made. 0: the shorter side.
 
     Returns:
         uint8 `[SIDE, SIDE, 4]`, transparent where nothing is painted.
     """
-    # A large picture's hole is made at the size at which it is shown: what is finer could not be painted.
-    coarse = np.minimum((height, width), size(height, width))
+    # The hole of a large picture is made at display size: nobody could paint finer details.
+    coarse = np.minimum((height, width), display_size(height, width))
     hidden = np.zeros((*coarse, 1), bool)
-    middle = images.center_crop(hidden, round(crop * coarse[0] / height))
-    if name:
-        middle[:] = masks.make(name, *middle.shape[:2], seed) == 0
-    return placed(enlarged(np.where(hidden, np.uint8((*COLOUR, 255)), np.uint8(0))), (0, 0, 0, 0))
+    square = images.center_crop(hidden, round(crop * coarse[0] / height))
+    if mask:
+        square[:] = masks.make(mask, *square.shape[:2], seed) == 0
+    paint = np.where(hidden, np.uint8((*PAINT_COLOR, 255)), np.uint8(0))
+    return place_on_canvas(enlarge(paint), (0, 0, 0, 0))
 
 
-def encoded(picture: np.ndarray) -> str:
-    """A picture `[H, W, 3 or 4]` as the address that a browser shows: a PNG file in a text."""
+def to_data_url(picture: np.ndarray) -> str:
+    """Encodes a picture `[H, W, 3 or 4]` as the data URL of a PNG file, for a browser."""
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG")
-    return PREFIX + base64.b64encode(stream.getvalue()).decode()
+    return PNG_PREFIX + base64.b64encode(stream.getvalue()).decode()
 
 
-def decoded(text: str) -> np.ndarray:
-    """The layer that the browser sent: uint8 `[SIDE, SIDE, 4]`.
+def decode_layer(data_url: str) -> np.ndarray:
+    """Decodes the layer of paint that the browser sent.
+
+    Returns:
+        uint8 `[SIDE, SIDE, 4]`.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: the text is not the data URL of a PNG file of the size of the canvas.
     """
     try:
-        if len(text) > LONGEST or not text.startswith(PREFIX):
+        if len(data_url) > MAX_LAYER_LENGTH or not data_url.startswith(PNG_PREFIX):
             raise ValueError
-        with Image.open(
-            io.BytesIO(base64.b64decode(text.removeprefix(PREFIX))), formats=("PNG",)
-        ) as picture:
+        file = io.BytesIO(base64.b64decode(data_url.removeprefix(PNG_PREFIX)))
+        with Image.open(file, formats=("PNG",)) as picture:
             if picture.size != (SIDE, SIDE):
                 raise ValueError
             return np.asarray(picture.convert("RGBA"))
-    except Exception:  # a damaged one makes Pillow raise nearly anything
+    except Exception:  # A damaged file makes Pillow raise nearly any exception.
         raise ValueError(
-            f"What is painted must be a PNG file of {SIDE} x {SIDE} pixels; another thing came; load the page anew."
+            f"The paint must be a PNG file of {SIDE} x {SIDE} pixels; received something else; "
+            "reload the page."
         ) from None
 
 
-def hole(layer: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The pixels of a picture that paint has touched, however little: a pixel is known or it is not.
+def painted_pixels(layer: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Marks the pixels of a picture that the paint touches.
+
+    The least touch counts, because a pixel is either known or hidden.
 
     Args:
         layer: uint8 `[SIDE, SIDE, 4]`.
-        height, width: of the picture.
+        height, width: size of the picture.
 
     Returns:
         bool `[height, width]`.
     """
-    return _touched(_middle(layer[..., 3] > 0, *size(height, width)), height, width)
+    opaque = _middle_of_canvas(layer[..., 3] > 0, *display_size(height, width))
+    return _resize_any(opaque, height, width)
 
 
-def _touched(painted: np.ndarray, height: int, width: int) -> np.ndarray:
-    """bool `[h, w]` as `[height, width]`: whether anything is painted of what a pixel of the result meets."""
+def _resize_any(marked: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes bool `[h, w]` to `[height, width]`.
+
+    A pixel of the result is true if it overlaps at least one true pixel.
+    """
     for count in (height, width):
-        rows = len(painted)
-        sums = np.concatenate([np.zeros_like(painted[:1], int), painted.cumsum(axis=0)])
+        rows = len(marked)
+        sums = np.concatenate([np.zeros_like(marked[:1], int), marked.cumsum(axis=0)])
         first = np.arange(count) * rows // count
         last = -(-np.arange(1, count + 1) * rows // count)
-        painted = (sums[last] > sums[first]).T
-    return painted
+        marked = (sums[last] > sums[first]).T
+    return marked
 
 
-def heat(picture: np.ndarray, hidden: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
-    """The uncertainty as colours of `HEAT` in the hole of a picture that is gray and pale around it.
+def heat_map(picture: np.ndarray, hidden: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
+    """Shows the uncertainty in the hole by `HEAT_COLORS`, and the picture around it in pale gray.
 
     Args:
         picture: uint8 `[H, W, C]`.
         hidden: bool `[H, W]`.
-        uncertainty: `[H, W]`, at least 0; its largest value in the hole is the brightest colour.
+        uncertainty: `[H, W]`, at least 0. The largest value in the hole has the brightest color.
 
     Returns:
         uint8 `[H, W, 3]`.
     """
     gray = (picture.mean(axis=2) / 3 + 128).astype(np.uint8)
-    top = max(uncertainty[hidden].max(initial=0), 1e-6)
-    steps = np.linspace(0, top, len(HEAT))
-    colours = np.stack(
-        [np.interp(uncertainty, steps, channel) for channel in np.transpose(HEAT)], axis=-1
-    )
-    return np.where(hidden[..., None], colours.round().astype(np.uint8), gray[..., None])
+    largest = max(uncertainty[hidden].max(initial=0), 1e-6)
+    steps = np.linspace(0, largest, len(HEAT_COLORS))
+    channels = [np.interp(uncertainty, steps, levels) for levels in np.transpose(HEAT_COLORS)]
+    colors = np.stack(channels, axis=-1).round().astype(np.uint8)
+    return np.where(hidden[..., None], colors, gray[..., None])

@@ -1,4 +1,7 @@
-"""What the page of `paint` does for its visitors, as values of its parts by their names. It knows nothing of Gradio."""
+"""The actions of the page of `paint`, as new values for the parts of the page.
+
+This module knows nothing of Gradio.
+"""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,13 +12,13 @@ import numpy as np
 
 from tf_inpaint.config import PaintConfig
 from tf_inpaint.files import images
-from tf_inpaint.inputs.masked_images import coloured
+from tf_inpaint.inputs.masked_images import convert_channels
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.page import canvas
-from tf_inpaint.page.page_search import Answers, Filled, Filler
+from tf_inpaint.page.page_search import Alternatives, PageSearch, SearchResult
 
-READY = {
-    "what I paint": "",
+HOLES = {
+    "none": "",
     "middle": "center",
     "left half": "left",
     "right half": "right",
@@ -26,97 +29,109 @@ READY = {
     "most pixels": "random",
     "all but a grid": "grid",
 }
-"""Masks by what the page calls them."""
-FINE = {"random", "grid"}
-"""Of these nothing known would be left of a picture that is resized for the network."""
+"""Names of the masks of the ready-made holes, by the label on the page."""
+FINE_MASKS = {"random", "grid"}
+"""Masks that leave no known pixel in a picture that is reduced for the network."""
 SECONDS_PER_FRAME = 0.1
+"""Duration of a frame of the film."""
 
 Values = dict[str, Any]
-"""What the parts of the page are to show."""
+"""New values of parts of the page, by the name of the part."""
 
 
 class Picture(NamedTuple):
-    """What a visitor works on."""
+    """The picture that a visitor works on."""
 
     key: str
+    """Name of the picture, which sets the random numbers of the search together with the seed."""
     pixels: np.ndarray
-    """uint8 `[H, W, C]`, in the network's colours."""
+    """uint8 `[H, W, C]`, with the number of channels of the network."""
 
 
-class Visits:
-    """What the page can do.
+class Controller:
+    """Computes what the page shows after each action of a visitor.
 
     Args:
-        filler: fills holes.
-        items: pictures to choose from.
-        config: of the command.
+        search: fills holes.
+        inputs: pictures to choose from.
+        config: settings of the command.
     """
 
-    def __init__(self, filler: Filler, items: Sequence[Input], config: PaintConfig):
-        self.filler = filler
+    def __init__(self, search: PageSearch, inputs: Sequence[Input], config: PaintConfig):
+        self.search = search
         self.config = config
-        self.pictures = [self.picture(item.key, item.read()) for item in items]
+        self.pictures = [self.picture(item.key, item.read()) for item in inputs]
 
     def picture(self, key: str, pixels: np.ndarray) -> Picture:
-        return Picture(key, coloured(pixels, self.filler.channels))
+        """Converts a picture to the colors of the network."""
+        return Picture(key, convert_channels(pixels, self.search.channels))
 
-    def is_native(self, picture: Picture) -> bool:
-        """Whether it has the network's size."""
-        return picture.pixels.shape[:2] == (self.filler.size, self.filler.size)
+    def has_network_size(self, picture: Picture) -> bool:
+        """Whether the picture has the size of the network."""
+        return picture.pixels.shape[:2] == (self.search.size, self.search.size)
 
     def crop(self, picture: Picture) -> int:
-        """The side of the middle square that the network is shown; 0: the shorter side."""
-        return 0 if self.is_native(picture) else self.filler.run.config.crop
+        """The side of the middle square that the network sees. 0: the shorter side."""
+        return 0 if self.has_network_size(picture) else self.search.run.config.crop
 
-    def inside(self, picture: Picture) -> np.ndarray:
-        """That square, bool `[H, W]`."""
-        return canvas.square(*picture.pixels.shape[:2], self.crop(picture))
+    def visible_part(self, picture: Picture) -> np.ndarray:
+        """Marks the part of the picture that the network sees: bool `[H, W]`."""
+        return canvas.middle_square(*picture.pixels.shape[:2], self.crop(picture))
 
-    def picked(self, index: int, ready: str) -> Values:
-        """The picture of that number, on the canvas with a ready-made hole."""
-        return self.begun(self.pictures[index], ready)
+    def choose_picture(self, index: int, hole: str) -> Values:
+        """Shows a picture of the gallery with a ready-made hole.
 
-    def uploaded(self, file: str, ready: str) -> Values:
-        """The picture in that file, which is deleted.
+        Args:
+            index: number of the picture, from 0.
+            hole: one of `HOLES`.
+        """
+        return self.show_picture(self.pictures[index], hole)
+
+    def upload_picture(self, file: str, hole: str) -> Values:
+        """Shows the picture in an uploaded file with a ready-made hole, and deletes the file.
+
+        Args:
+            file: path of the file.
+            hole: one of `HOLES`.
 
         Raises:
-            ValueError: it cannot be used.
+            ValueError: the picture is invalid, too large or too small.
         """
         try:
             pixels = canvas.read(file, self.config.most_pixels)
         finally:
             Path(file).unlink(missing_ok=True)
-        return self.begun(self.picture(Path(file).name, pixels), ready)
+        return self.show_picture(self.picture(Path(file).name, pixels), hole)
 
-    def begun(self, picture: Picture, ready: str) -> Values:
-        """The page with another picture."""
-        choices = [
-            name for name, mask in READY.items() if self.is_native(picture) or mask not in FINE
+    def show_picture(self, picture: Picture, hole: str) -> Values:
+        """Shows another picture. A hole that this picture cannot have is replaced by none."""
+        labels = [
+            label
+            for label, mask in HOLES.items()
+            if self.has_network_size(picture) or mask not in FINE_MASKS
         ]
-        ready = ready if ready in choices else choices[0]
-        pale = (
-            ""
-            if self.inside(picture).all()
-            else "The network sees the middle square; what is pale stays as it is."
-        )
+        hole = hole if hole in labels else labels[0]
+        note = "The network sees only the middle square. The pale part stays unchanged."
         return {
             "picture": picture,
-            "note": pale,
-            "ready": (choices, ready),
-            **self.painted(picture, ready),
+            "note": "" if self.visible_part(picture).all() else note,
+            "hole": (labels, hole),
+            **self.show_hole(picture, hole),
         }
 
-    def painted(self, picture: Picture, ready: str) -> Values:
-        """The canvas with the picture and a ready-made hole, on which one can paint further."""
-        background = canvas.background(canvas.dimmed(picture.pixels, self.inside(picture)))
-        layer = canvas.ready(
-            READY[ready], *picture.pixels.shape[:2], (self.config.seed,), self.crop(picture)
+    def show_hole(self, picture: Picture, hole: str) -> Values:
+        """Shows the picture with a ready-made hole on the canvas."""
+        height, width = picture.pixels.shape[:2]
+        dimmed = canvas.dim_outside(picture.pixels, self.visible_part(picture))
+        layer = canvas.hole_layer(
+            HOLES[hole], height, width, (self.config.seed,), self.crop(picture)
         )
-        return {"canvas": {"picture": canvas.encoded(background), "layer": canvas.encoded(layer)}}
+        picture_url = canvas.to_data_url(canvas.picture_layer(dimmed))
+        return {"canvas": {"picture": picture_url, "layer": canvas.to_data_url(layer)}}
 
     def fill(
         self,
-        painted: str,
+        layer_url: str,
         picture: Picture,
         steps: int,
         prior_weight: float,
@@ -125,81 +140,122 @@ class Visits:
         samples: int,
         seed: int,
     ) -> Iterator[Values]:
-        """What the page shows while the hole is filled, moment by moment.
+        """Yields what the page shows, step by step, while the hole is filled.
 
         Args:
-            painted: the layer of paint, as `canvas.decoded` takes it.
-            picture: what was put on the canvas.
-            samples: further answers.
-            seed: another one, another answer.
+            layer_url: layer of paint, as a data URL.
+            picture: picture on the canvas.
+            steps, prior_weight, restarts, blend: settings of the search.
+            samples: number of alternatives.
+            seed: another seed gives another picture.
 
         Raises:
-            ValueError: nothing is painted that can be filled, or the settings do not go together.
+            ValueError: no pixel that can be filled is painted, or the settings contradict each
+                other.
         """
-        hidden = canvas.hole(canvas.decoded(painted), *picture.pixels.shape[:2]) & self.inside(
-            picture
-        )
-        if not hidden.any():
-            raise ValueError(
-                "Nothing is painted yet that could be filled; paint over a part of the picture, "
-                "or choose a ready-made hole."
-            )
-        search = self.filler.search(
+        hidden = self.hidden_pixels(layer_url, picture)
+        search = self.search.search_config(
             steps=int(steps), prior_weight=prior_weight, restarts=int(restarts), blend=blend
         )
-        example = self.filler.example(picture.pixels, hidden, picture.key)
-        yield {"how": False, "working": True, "status": "Getting ready ..."}
-        for moment in self.filler.fill(example, search, int(seed)):
-            if isinstance(moment, Filled):
-                break
-            yield {"film": canvas.rgb(moment.frame), "status": f"Searching: {moment.share:.0%} ..."}
-        done = sentence(moment, hidden, example.rows[1])
-        with tempfile.TemporaryDirectory() as folder:  # the page takes copies
-            stem = "".join(
-                letter if letter.isalnum() or letter in "-_" else "_"
-                for letter in Path(picture.key).stem
-            )
-            file, film = Path(folder) / f"{stem}_filled.png", Path(folder) / f"{stem}_search.gif"
-            images.write(file, moment.picture)
-            images.animate(film, moment.film, SECONDS_PER_FRAME)
+        example = self.search.example(picture.pixels, hidden, picture.key)
+
+        # Search for the best picture.
+        yield {
+            "explanation_section": False,
+            "progress_section": True,
+            "status": "Preparing the search ...",
+        }
+        for update in self.search.fill(example, search, int(seed)):
+            if isinstance(update, SearchResult):
+                result = update
+            else:
+                status = f"Searching: {update.share:.0%} ..."
+                yield {"film": canvas.to_rgb(update.frame), "status": status}
+
+        # Show the result.
+        status = status_text(result, hidden, example.rows[1])
+        searching = f" Searching for {samples} alternatives ..." if samples else ""
+        with tempfile.TemporaryDirectory() as folder:  # The page makes copies of the files.
             yield {
-                "film": str(film),
-                "given": canvas.shown(example.masked),
-                "filled": canvas.shown(moment.picture),
-                "original": canvas.shown(example.original),
-                "save_picture": str(file),
-                "save_film": str(film),
-                "found": True,
-                "several": False,
-                "status": done + (f" Looking for {samples} other answers ..." if samples else ""),
+                **write_files(Path(folder), Path(picture.key).stem, result),
+                "known": canvas.resize_for_display(example.masked),
+                "filled": canvas.resize_for_display(result.picture),
+                "original": canvas.resize_for_display(example.original),
+                "result_section": True,
+                "alternatives_section": False,
+                "status": status + searching,
             }
+
+        # Search for alternatives.
         if samples:
-            search = self.filler.search_several(int(samples), blend)
-            answers = self.filler.several(example, search, int(seed))
-            yield {"status": done, "several": True, **shown(answers, example.original, hidden)}
+            search = self.search.sampling_config(int(samples), blend)
+            alternatives = self.search.sample(example, search, int(seed))
+            values = alternatives_values(alternatives, example.original, hidden)
+            yield {**values, "status": status, "alternatives_section": True}
+
+    def hidden_pixels(self, layer_url: str, picture: Picture) -> np.ndarray:
+        """The hole that a visitor painted: bool `[H, W]`.
+
+        Raises:
+            ValueError: no pixel that can be filled is painted.
+        """
+        layer = canvas.decode_layer(layer_url)
+        painted = canvas.painted_pixels(layer, *picture.pixels.shape[:2])
+        hidden = painted & self.visible_part(picture)
+        if not hidden.any():
+            raise ValueError(
+                "Paint on the picture is required; nothing is painted that can be filled; "
+                "paint over a part of the picture, or choose a ready-made hole."
+            )
+        return hidden
 
 
-def sentence(filled: Filled, hidden: np.ndarray, known: np.ndarray) -> str:
-    """What is to be said of the answer.
+def write_files(folder: Path, name: str, result: SearchResult) -> Values:
+    """Writes the picture and the film that a visitor can save.
 
     Args:
-        hidden: bool `[H, W]`.
-        known: `[1, S, S, 1]`, what the network was given.
+        folder: an existing folder.
+        name: name of the picture. Other characters than letters, digits, - and _ become _.
+        result: result of the search.
     """
-    took = f"Filled in {filled.seconds:.1f} s, after {filled.steps} steps of the search."
+    stem = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
+    picture, film = folder / f"{stem}_filled.png", folder / f"{stem}_search.gif"
+    images.write(picture, result.picture)
+    images.animate(film, result.film, SECONDS_PER_FRAME)
+    return {"film": str(film), "save_picture": str(picture), "save_film": str(film)}
+
+
+def status_text(result: SearchResult, hidden: np.ndarray, known: np.ndarray) -> str:
+    """The sentences about a finished search.
+
+    Args:
+        result: result of the search.
+        hidden: bool `[H, W]`.
+        known: `[1, S, S, 1]`, the known pixels at the size of the network.
+    """
+    duration = f"Filled in {result.seconds:.1f} s with {result.steps} steps of the search."
     if not known.any():
-        return f"{took} Nothing was left to go by, so this is a picture that the network made up."
-    return f"{took} {1 - hidden.mean():.0%} of the pixels are exactly as they were."
+        return f"{duration} No pixel was known, so the network made up the whole picture."
+    return f"{duration} {1 - hidden.mean():.0%} of the pixels are unchanged."
 
 
-def shown(answers: Answers, original: np.ndarray, hidden: np.ndarray) -> Values:
-    """The further answers, and how far they differ."""
-    doubt = answers.uncertainty[hidden]
+def alternatives_values(
+    alternatives: Alternatives, original: np.ndarray, hidden: np.ndarray
+) -> Values:
+    """The alternatives, a heat map of the uncertainty, and its mean and maximum in the hole.
+
+    Args:
+        alternatives: result of `PageSearch.sample`.
+        original: uint8 `[H, W, C]`.
+        hidden: bool `[H, W]`.
+    """
+    uncertainty = alternatives.uncertainty[hidden]
+    heat_map = canvas.heat_map(original, hidden, alternatives.uncertainty)
     return {
-        "answers": [
-            (canvas.shown(one), f"answer {number}")
-            for number, one in enumerate(answers.pictures, 1)
+        "alternatives": [
+            (canvas.resize_for_display(picture), f"alternative {number}")
+            for number, picture in enumerate(alternatives.pictures, 1)
         ],
-        "heat": canvas.shown(canvas.heat(original, hidden, answers.uncertainty)),
-        "scale": (float(doubt.mean()), float(doubt.max())),
+        "heat": canvas.resize_for_display(heat_map),
+        "scale": (float(uncertainty.mean()), float(uncertainty.max())),
     }

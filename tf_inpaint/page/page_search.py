@@ -1,4 +1,8 @@
-"""One picture's hole filled while somebody watches: the search as it runs, its answer, and further answers."""
+"""The searches of the page: a hole is filled while a visitor watches, and then sampled again.
+
+`PageSearch` runs one search at a time in a thread. It reports the progress of a search, then the
+result. Further searches give alternatives: other pictures that fit the known pixels as well.
+"""
 
 import dataclasses
 import functools
@@ -13,198 +17,238 @@ import numpy as np
 
 from tf_inpaint.config import SearchConfig
 from tf_inpaint.files import images
-from tf_inpaint.inputs.masked_images import Example, Masks, coloured
+from tf_inpaint.inputs.masked_images import Example, ExampleMaker, at_network_size, convert_channels
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.runs.inpainters import Networks, new_inpainter, steps_a_frame
 from tf_inpaint.runs.run_directory import Run
 
-KEPT = 4
-"""Searches whose graphs are kept: tracing one anew takes seconds."""
-CELL = 168
-"""Height of a picture in a frame, at least."""
-LARGE = 1_000_000
-"""Pixels beyond which further answers are shown as the network draws them: blending each takes seconds."""
+MAX_CACHED_SEARCHES = 4
+"""Maximum number of searches whose graphs are kept. Tracing a graph again takes seconds."""
+MIN_FRAME_PICTURE_HEIGHT = 168
+"""Minimum height in pixels of a picture in a frame of the film."""
+MAX_BLENDED_PIXELS = 1_000_000
+"""Maximum number of pixels of a picture whose alternatives are blended, which takes seconds each.
+The alternatives of a larger picture are shown as the network makes them."""
 
 
-class Moment(NamedTuple):
-    """The search under way."""
+class SearchProgress(NamedTuple):
+    """The state of a running search."""
 
     share: float
-    """How much of it is done, in [0, 1]."""
+    """Finished share of the search, in [0, 1]."""
     frame: np.ndarray
-    """uint8 `[H, W, C]`: what each restart has come by, and the same put into the hole."""
+    """uint8 `[H, W, C]`, the current picture of each restart, alone and inside the hole."""
 
 
-class Filled(NamedTuple):
-    """The search's answer."""
+class SearchResult(NamedTuple):
+    """The picture that a search ended with, and how the search went."""
 
     picture: np.ndarray
-    """uint8 `[H, W, C]`, known pixels as given."""
+    """uint8 `[H, W, C]`, with the known pixels unchanged."""
     film: list[np.ndarray]
-    """The frames of all moments."""
+    """Frames of the search, one per `SearchProgress`."""
     steps: int
+    """Number of steps of the search."""
     seconds: float
+    """Duration of the search, waiting included."""
 
 
-class Answers(NamedTuple):
-    """Further answers, which fit what is known alike."""
+class Alternatives(NamedTuple):
+    """Other pictures that fit the known pixels as well, and how much these pictures differ."""
 
     pictures: list[np.ndarray]
-    """K, uint8 `[H, W, C]`; of a picture of more than `LARGE` pixels, its middle square."""
+    """K pictures, uint8 `[H, W, C]`. Only the middle square of a picture of more than
+    `MAX_BLENDED_PIXELS` pixels."""
     uncertainty: np.ndarray
-    """float32 `[H, W]`: the standard deviation over the answers, in shares of the range from black to white."""
+    """float32 `[H, W]`, standard deviation over the pictures, as a share of the range from black to
+    white."""
 
 
-class Abandoned(Exception):
-    """Nobody watches any more."""
+class SearchAbandoned(Exception):
+    """The visitor has closed the page, so the search stops."""
 
 
-class Filler:
-    """Fills holes through the networks of a run; whoever asks, one search runs at a time.
+class PageSearch:
+    """Fills holes with the networks of a run. One search runs at a time, whoever asks for it.
 
     Args:
-        run: the networks.
-        config: the search, where nothing else is asked for.
-        seed: fixes it.
+        run: a run with its trained networks.
+        config: default settings of the searches.
+
+    Raises:
+        ValueError: the networks of the run cannot do this search.
     """
 
-    def __init__(self, run: Run, config: SearchConfig, seed: int):
+    def __init__(self, run: Run, config: SearchConfig):
         self.run = run
         self.config = config
-        self.seed = seed
         self.size, self.channels = run.config.image_size, run.config.channels
-        self.one_at_a_time = ThreadPoolExecutor(1)
+        self.executor = ThreadPoolExecutor(1)
         names = {field.name for field in dataclasses.fields(SearchConfig)}
         self.settings = {name: getattr(config, name) for name in names}
         networks = Networks(run)
-        self.inpainter = functools.lru_cache(KEPT)(lambda search: new_inpainter(search, networks))
-        self.inpainter(self.search())  # which refuses what the run cannot do
+
+        @functools.lru_cache(MAX_CACHED_SEARCHES)
+        def inpainter(search: SearchConfig):
+            return new_inpainter(search, networks)
+
+        self.inpainter = inpainter
+        # Refuse settings now that do not suit the networks.
+        self.inpainter(self.search_config())
 
     def example(self, picture: np.ndarray, hidden: np.ndarray, key: str) -> Example:
-        """The picture, of which `hidden` is not given: at the network's size, or in place if it has another.
+        """A picture and its hole, as input of a search.
+
+        A picture of the size of the network is completed as it is. Any other picture is completed
+        in place.
 
         Args:
             picture: uint8 `[H, W, 1 or 3]`.
             hidden: bool `[H, W]`.
-            key: fixes the search, together with the seed.
+            key: name of the picture. It sets the random numbers of the search, with the seed.
         """
         known = np.where(hidden, 0, 1).astype(np.float32)[..., None]
         item = Input(key, key, key, lambda: picture)
-        masks = Masks("full", self.size, self.channels, self.run.config.crop, self.seed)
         if picture.shape[:2] == (self.size, self.size):
-            return masks.masked(item, coloured(picture, self.channels), known)
-        return masks.in_place(item, picture, known)
+            return at_network_size(item, convert_channels(picture, self.channels), known)
+        maker = ExampleMaker(self.size, self.channels, self.run.config.crop)
+        return maker.in_place(item, picture, known)
 
-    def search(self, **settings) -> SearchConfig:
-        """The search with these settings instead of the run's own ones.
+    def search_config(self, **settings) -> SearchConfig:
+        """The settings of a search for the best picture.
+
+        Args:
+            settings: values that replace the default settings.
 
         Raises:
-            ValueError: they do not go together.
+            ValueError: the settings contradict each other.
         """
         return SearchConfig(**{**self.settings, "samples": 0, "estimate": "best", **settings})
 
-    def search_several(self, samples: int, blend: str) -> SearchConfig:
-        """The search for further answers."""
-        return self.search(samples=samples, estimate="sample", blend=blend)
+    def sampling_config(self, samples: int, blend: str) -> SearchConfig:
+        """The settings of a search for this number of alternatives."""
+        return self.search_config(samples=samples, estimate="sample", blend=blend)
 
     def warm_up(self, picture: np.ndarray) -> None:
-        """Has the graphs of the run's own search traced, which takes seconds, while nobody waits yet."""
-        example = self.example(picture, np.ones(picture.shape[:2], bool), "")
+        """Traces the graphs of the default searches in the background.
 
-        def work():
-            seeds = np.array(example.seeds(0))
-            masked, known = example.rows
-            inpainter = self.inpainter(self.search())
-            every = steps_a_frame(inpainter)
-            inpainter.complete(images.to_float(masked), known, seeds, lambda *_: None, every)
-            if self.config.samples:
-                self._several(
-                    example, self.search_several(self.config.samples, self.config.blend), 0
-                )
-
-        self.one_at_a_time.submit(work)
-
-    def fill(self, example: Example, search: SearchConfig, seed: int) -> Iterator[Moment | Filled]:
-        """The moments of the search, and at last its answer. Closed before, it ends the search.
+        Tracing takes seconds, which the first visitor need not wait.
 
         Args:
-            example: with at least one hidden pixel.
-            search: with the estimate "best".
-            seed: another one, another answer.
+            picture: any picture, uint8 `[H, W, 1 or 3]`.
         """
-        moments: queue.SimpleQueue = queue.SimpleQueue()
+        example = self.example(picture, np.ones(picture.shape[:2], bool), "")
+
+        def trace() -> None:
+            inpainter = self.inpainter(self.search_config())
+            _complete(inpainter, example, 0, lambda *_: None, steps_a_frame(inpainter))
+            if self.config.samples:
+                self._sample(
+                    example, self.sampling_config(self.config.samples, self.config.blend), 0
+                )
+
+        self.executor.submit(trace)
+
+    def fill(
+        self, example: Example, search: SearchConfig, seed: int
+    ) -> Iterator[SearchProgress | SearchResult]:
+        """Yields the progress of a search while it runs, then its result.
+
+        Closing the iterator early stops the search.
+
+        Args:
+            example: a picture with at least one hidden pixel.
+            search: settings with the estimate "best".
+            seed: another seed gives another picture.
+        """
+        updates: queue.SimpleQueue = queue.SimpleQueue()
         closed = threading.Event()
-        began = time.perf_counter()
+        start = time.perf_counter()
         masked, known = example.rows
 
-        def watch(share, turn, rows, generated):
+        def report(share, block, rows, generated):
             if closed.is_set():
-                raise Abandoned
-            if turn == 0:
-                moments.put(Moment(share, frame(masked[0], known[0], generated())))
+                raise SearchAbandoned
+            if block == 0:
+                updates.put(SearchProgress(share, film_frame(masked[0], known[0], generated())))
 
-        def work():
+        def run_search():
             inpainter = self.inpainter(search)
-            every = steps_a_frame(inpainter)
-            found = inpainter.complete(
-                images.to_float(masked), known, np.array(example.seeds(seed)), watch, every
-            )
-            return found, completed(example, found.images, found.generated, inpainter.blend)
+            completions = _complete(inpainter, example, seed, report, steps_a_frame(inpainter))
+            return completions, example.completion(completions, inpainter.blend)
 
-        future = self.one_at_a_time.submit(work)
-        future.add_done_callback(lambda _: moments.put(None))
+        # Start the search in the other thread.
+        future = self.executor.submit(run_search)
+        future.add_done_callback(lambda _: updates.put(None))
+        # Pass on its progress, until `None` marks the end.
         film = []
         try:
-            while (moment := moments.get()) is not None:
-                film.append(moment.frame)
-                yield moment
-            found, picture = future.result()
-            yield Filled(picture, film, int(found.steps[0]), time.perf_counter() - began)
+            while (progress := updates.get()) is not None:
+                film.append(progress.frame)
+                yield progress
+            completions, picture = future.result()
+            seconds = time.perf_counter() - start
+            steps = int(completions.steps[0])
+            yield SearchResult(images.to_uint8(picture), film, steps, seconds)
         finally:
             closed.set()
 
-    def several(self, example: Example, search: SearchConfig, seed: int) -> Answers:
-        """Further answers to the same hole.
+    def sample(self, example: Example, search: SearchConfig, seed: int) -> Alternatives:
+        """Finds alternatives for the same hole.
 
         Args:
-            search: with the estimate "sample", and how many in `samples`.
+            example: a picture with at least one hidden pixel.
+            search: result of `sampling_config`.
+            seed: another seed gives other pictures.
         """
-        return self.one_at_a_time.submit(self._several, example, search, seed).result()
+        return self.executor.submit(self._sample, example, search, seed).result()
 
-    def _several(self, example, search, seed):
+    def _sample(self, example: Example, search: SearchConfig, seed: int) -> Alternatives:
         inpainter = self.inpainter(search)
-        masked, known = example.rows
-        found = inpainter.complete(images.to_float(masked), known, np.array(example.seeds(seed)))
-        shares = found.uncertainty[0] / 2
-        if example.squares is None:
-            return Answers(list(images.to_uint8(found.samples[0])), shares[..., 0])
-        (square,) = example.squares
-        uncertainty = np.zeros(example.known.shape, np.float32)
-        square.of(uncertainty)[:] = np.maximum(images.resize(shares, square.side), 0)
-        uncertainty *= 1 - example.known
-        if example.known.size > LARGE:
-            return Answers(list(images.to_uint8(found.samples[0])), uncertainty[..., 0])
-        pictures = [
-            completed(example, one[None], one[None], inpainter.blend) for one in found.samples[0]
-        ]
-        return Answers(pictures, uncertainty[..., 0])
+        completions = _complete(inpainter, example, seed)
+        uncertainty = picture_uncertainty(example, completions.uncertainty[0])
+        pictures = completions.samples[0]
+        if example.known.size <= MAX_BLENDED_PIXELS:
+            pictures = example.samples(completions, inpainter.blend)
+        return Alternatives([images.to_uint8(picture) for picture in pictures], uncertainty)
 
 
-def completed(example: Example, blended: np.ndarray, generated: np.ndarray, blend) -> np.ndarray:
-    """The completion, `[H, W, C]` uint8; at the network's size it is `blended`, else made of `generated`."""
-    picture = blended[0] if example.squares is None else example.filled(generated, blend)
-    return images.to_uint8(picture)
+def _complete(inpainter, example: Example, seed: int, *watch):
+    """The completions of the rows of an example. `watch` is passed on to `Inpainter.complete`."""
+    masked, known = example.rows
+    return inpainter.complete(images.to_float(masked), known, np.array(example.seeds(seed)), *watch)
 
 
-def frame(masked: np.ndarray, known: np.ndarray, generated: np.ndarray) -> np.ndarray:
-    """What the restarts have come by, and the same put into the hole: side by side, or for several in two rows.
+def picture_uncertainty(example: Example, uncertainty: np.ndarray) -> np.ndarray:
+    """Returns the uncertainty of each pixel of a picture, float32 `[H, W]`.
+
+    Args:
+        example: the picture and its hole.
+        uncertainty: `[S, S, 1]`, of the only row of the example, for pixels in [-1, 1].
+
+    Returns:
+        standard deviations as shares of the range from black to white.
+    """
+    # The range from black to white, [-1, 1], is 2 long.
+    shares = uncertainty / 2
+    if not example.in_place:
+        return shares[..., 0]
+    (square,) = example.squares
+    shares_in_place = np.zeros(example.known.shape, np.float32)
+    square.of(shares_in_place)[:] = np.maximum(images.resize(shares, square.side), 0)
+    return (shares_in_place * (1 - example.known))[..., 0]
+
+
+def film_frame(masked: np.ndarray, known: np.ndarray, generated: np.ndarray) -> np.ndarray:
+    """A frame of the film: the current picture of each restart, alone and inside the hole.
+
+    The two pictures of a single restart lie side by side. Several restarts have a column each.
 
     Args:
         masked, known: `[S, S, C]` uint8 and `[S, S, 1]`.
-        generated: `[R, S, S, C]` in [-1, 1].
+        generated: `[R, S, S, C]` in [-1, 1], for R restarts.
     """
     pictures = images.to_uint8(generated)
     pictures = np.concatenate([pictures, np.where(known > 0, masked, pictures)])
-    return images.grid(
-        images.enlarge(pictures, CELL), columns=2 if len(generated) == 1 else len(generated)
-    )
+    enlarged = images.enlarge(pictures, MIN_FRAME_PICTURE_HEIGHT)
+    return images.grid(enlarged, columns=2 if len(generated) == 1 else len(generated))
