@@ -30,11 +30,11 @@ import tensorflow as tf  # noqa: E402
 import torch  # noqa: E402
 import torch_dcgan  # noqa: E402
 
+from tf_inpaint.compositing.masks import make  # noqa: E402
 from tf_inpaint.gan.layers import BatchNormalization  # noqa: E402
 from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization  # noqa: E402
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks  # noqa: E402
 from tf_inpaint.inpainting.inpainter import Inpainter  # noqa: E402
-from tf_inpaint.inpainting.masks import make  # noqa: E402
 from tf_inpaint.settings.search_settings import SearchSettings  # noqa: E402
 
 LATENT_SIZE = 100

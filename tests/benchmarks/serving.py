@@ -27,9 +27,9 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from tf_inpaint import export  # noqa: E402
+from tf_inpaint.compositing import masks  # noqa: E402
 from tf_inpaint.config import ExportConfig  # noqa: E402
 from tf_inpaint.config.evaluate_config import PUBLISHED_SEARCHES  # noqa: E402
-from tf_inpaint.inpainting import masks  # noqa: E402
 from tf_inpaint.inpainting.inpainter import Inpainter  # noqa: E402
 from tf_inpaint.runs import inpainters, run_directory  # noqa: E402
 

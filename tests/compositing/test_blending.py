@@ -17,7 +17,8 @@ def random_batch(seed, shape=(4, 9, 11, 3), hole_share=0.6):
 
 
 def thin_lines():
-    """Holes on both sides of a known line, beside a known column, around one pixel, between known rows."""
+    """Holes on both sides of a known line, beside a known column, around one pixel, between
+    known rows."""
     known = np.zeros((4, 9, 11, 1), np.float32)
     known[0, 4] = 1
     known[1, :, 0] = 1
@@ -128,7 +129,8 @@ def directly(image, known, generated, screening=0.0):
 
 
 def wide_holes(size):
-    """Large holes: inside, at a side, with one known pixel in a corner, with a known line, 80 % of the pixels."""
+    """Large holes: inside, at a side, with one known pixel in a corner, with a known line, 80 %
+    of the pixels."""
     known = np.zeros((6, size, size, 1), np.float32)
     known[0] = 1
     known[0, size // 5 : -(size // 5), size // 5 : -(size // 5)] = 0
@@ -229,7 +231,8 @@ def test_poisson_removes_a_constant_offset(known):
 
 
 def test_poisson_bends_the_picture_by_a_harmonic_function():
-    # On a hole between a known left and a known right edge, an error that grows linearly is undone linearly.
+    # On a hole between a known left and a known right edge, an error that grows linearly is undone
+    # linearly.
     generated = 0.3 * random_batch(10)[2]
     known = np.zeros((4, 9, 11, 1), np.float32)
     known[:, :, [0, -1]] = 1

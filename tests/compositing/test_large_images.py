@@ -1,4 +1,5 @@
-"""Images larger than the network: where the squares lie, what goes into them, and what comes back."""
+"""Images larger than the network: where the squares lie, what goes into them, and what comes
+back."""
 
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ def covered(known, chosen):
 
 
 def plane(images, known):
-    """A generator that is perfect for ramps: in each square the plane through what is known of it."""
+    """A generator that is perfect for ramps: in each square the plane through what is known of
+    it."""
     rows, columns = np.mgrid[:SIZE, :SIZE] / SIZE
     design = np.stack([np.ones_like(rows), rows, columns], axis=-1).reshape(-1, 3)
     pictures = []
@@ -94,7 +96,8 @@ def test_a_square_shows_known_pixels_around_what_it_covers(name):
 
 
 def test_squares_by_hand():
-    # A hole of 15 x 20: no hidden window is wider than 15, so the square is 30 wide, its middle the hole's.
+    # A hole of 15 x 20: no hidden window is wider than 15, so the square is 30 wide, its middle the
+    # hole's.
     assert squares(KNOWN["middle"], SIZE, "hole") == [Square(12, 25, 30)]
     # A pixel: S, so that nothing is enlarged. At the border it is moved inside.
     assert squares(KNOWN["one pixel"], SIZE, "hole") == [Square(2, 62, SIZE)]
@@ -236,7 +239,8 @@ def test_a_pixel_is_known_to_the_network_if_nothing_hidden_went_into_it(name):
         )
         np.testing.assert_array_equal(painted[given > 0], whole[given > 0])
     assert 0 < given.mean() < 1
-    # Keys' cubic kernel reaches two pixels of S each way: no more than these around the hole are lost.
+    # Keys' cubic kernel reaches two pixels of S each way: no more than these around the hole are
+    # lost.
     for square, mask in zip(chosen, given[..., 0], strict=True):
         scale = square.side / SIZE
         for row, column in np.argwhere(mask == 0):

@@ -77,7 +77,8 @@ def test_box_reaches_every_corner_and_is_one_rectangle():
 
 
 def agreement(known):
-    """The share of neighbours that are alike: 1 for large blobs, 1 - 2 p (1 - p) for single pixels."""
+    """The share of neighbours that are alike: 1 for large blobs, 1 - 2 p (1 - p) for single
+    pixels."""
     picture = known[:, :, 0]
     return np.mean(
         [np.mean(picture[1:] == picture[:-1]), np.mean(picture[:, 1:] == picture[:, :-1])]
@@ -183,7 +184,8 @@ def test_mixture_holds_every_kind_as_often_as_it_says():
     full = known.min(axis=(1, 2, 3)) == 1
     total = sum(often for often, _, _ in masks.MIXTURE.values())
     assert full.mean() == pytest.approx(masks.MIXTURE["full"][0] / total, abs=0.02)
-    # Halves, turned: a whole row or column at one border is hidden and one at the other border is not.
+    # Halves, turned: a whole row or column at one border is hidden and one at the other border is
+    # not.
     edges = np.stack(
         [
             known[:, 0].max((1, 2)),

@@ -15,14 +15,7 @@ from tf_inpaint.config import (
     StoryConfig,
     TrainConfig,
 )
-from tf_inpaint.config.flags import (
-    describe,
-    differing,
-    from_json,
-    parse,
-    to_flags,
-    to_json,
-)
+from tf_inpaint.config.flags import describe, differing, from_json, parse, to_flags, to_json
 from tf_inpaint.config.train_config import AUGMENT, MEASURE
 from tf_inpaint.settings.fields import setting, validate
 from tf_inpaint.settings.search_settings import SearchSettings

@@ -35,6 +35,7 @@ def choices(config_class, name):
         (choices(TrainConfig, "loss"), losses.PAIRS),
         (choices(TrainConfig, "image_size"), networks.STAGES),
         (choices(TrainConfig, "architecture"), networks.ARCHITECTURES),
+        (choices(TrainConfig, "discriminator_norm"), Discriminator.NORMALIZATIONS),
         (AUGMENT, augment.POLICIES),
         (
             MEASURE,
@@ -57,16 +58,6 @@ def choices(config_class, name):
 )
 def test_settings_offer_what_the_library_has(settings, library):
     assert set(settings) == set(library)
-
-
-@pytest.mark.parametrize("normalization", sorted(choices(TrainConfig, "discriminator_norm")))
-def test_every_normalization_can_be_built(normalization):
-    Discriminator(28, 1, width=2, latent_size=2, normalization=normalization)
-
-
-def test_an_unknown_normalization_is_refused():
-    with pytest.raises(ValueError, match="batch, spectral, layer"):
-        Discriminator(28, 1, width=2, latent_size=2, normalization="group")
 
 
 def test_every_estimate_is_a_method_of_the_evaluation():

@@ -53,8 +53,10 @@ def test_a_hole_that_the_network_does_not_see_is_not_filled(signatures):
     )
     assert found["image_bytes"][0] == file and found["energies"] == 0
     assert found["errors"][0].decode() == (
-        "mask_bytes must have its hole within the image's middle square, rows 0 to 36 and columns 11 to 47; received "
-        "one with a part outside, in rows 5 to 14 and columns 8 to 10; crop the image around the hole first."
+        "mask_bytes must have its hole within the image's middle square, rows 0 to 36 and columns "
+        "11 to 47; received "
+        "one with a part outside, in rows 5 to 14 and columns 8 to 10; crop the image around the "
+        "hole first."
     )
 
 

@@ -21,7 +21,8 @@ def test_linear_generator_gives_the_closed_form_answer(contextual):
     truth = np.array([[0.5, -0.2, 0.8], [-0.9, 0.1, 0.3]], np.float32)
     images = generator(truth).numpy()
     known = np.stack([masks.make(name, 8, 8, 0) for name in ("left", "random")])
-    # Noise-free, and more known pixels than entries of z: least squares over them gives z, and so does any norm.
+    # Noise-free, and more known pixels than entries of z: least squares over them gives z, and so
+    # does any norm.
     for image, given, z in zip(images, known, truth, strict=True):
         pixels = np.broadcast_to(given > 0, image.shape).ravel()
         solved = np.linalg.lstsq(matrix[:, pixels].T, image.ravel()[pixels])[0]

@@ -11,14 +11,16 @@ def test_answer_does_not_depend_on_the_neighbours(block_size, encoded):
     settings = {"encoded": True, "start": "encoder", "solver": "preconditioned"} if encoded else {}
     inpainter = new_inpainter(block_size=block_size, **settings)
     together = inpainter.complete(*inputs)
-    # Alone, first and last of the 17; among 3; all of them in another order, so in other slots of other blocks.
+    # Alone, first and last of the 17; among 3; all of them in another order, so in other slots of
+    # other blocks.
     for chosen in ([0], [16], [5, 16, 2], np.random.default_rng(1).permutation(17)):
         some = inpainter.complete(*(part[chosen] for part in inputs))
         assert_same(some, rows(together, chosen))
 
 
 def test_restarts_do_not_depend_on_the_neighbours():
-    # 3 restarts in blocks of 4: an image's restarts lie in two blocks, and in others when it comes alone.
+    # 3 restarts in blocks of 4: an image's restarts lie in two blocks, and in others when it comes
+    # alone.
     inputs = digits(5)
     inpainter = new_inpainter(restarts=3, steps=6)
     together = inpainter.complete(*inputs)

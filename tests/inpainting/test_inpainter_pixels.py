@@ -54,7 +54,8 @@ def test_hidden_pixels_are_never_read(settings):
 def test_low_resolution_reads_the_box_averages_only():
     images, _, seeds = digits(3)
     random = np.random.default_rng(0)
-    # In eighths, so that sums are exact: moving pixels about within a box keeps its average to the bit.
+    # In eighths, so that sums are exact: moving pixels about within a box keeps its average to the
+    # bit.
     images = random.integers(-8, 9, images.shape).astype(np.float32) / 8
     boxes = images.reshape(3, 7, 4, 7, 4).transpose(0, 1, 3, 2, 4).reshape(3, 7, 7, 16)
     moved = random.permuted(boxes, axis=3).reshape(3, 7, 7, 4, 4).transpose(0, 1, 3, 2, 4)

@@ -88,7 +88,10 @@ MAX_LIBRARY_IMPORTS = 0.9
 
 
 def unit(module):
-    """The folder, or the file at the root, that holds a module: `gan` for `tf_inpaint.gan.model`."""
+    """The folder, or the file at the root, that holds a module:
+
+    `gan` for `tf_inpaint.gan.model`.
+    """
     return module.removeprefix("tf_inpaint").strip(".").split(".")[0]
 
 

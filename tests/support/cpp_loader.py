@@ -1,7 +1,8 @@
 """TensorFlow's C++ SavedModel loader, as TensorFlow Serving uses it, without TensorFlow's Python.
 
-The wheel's libraries hold the loader behind the C API, which `Model` calls by ctypes. A process that has imported
-TensorFlow's Python cannot do that, for it holds the libraries' registries already: a test takes `process(path)`.
+The wheel's libraries hold the loader behind the C API, which `Model` calls by ctypes. A process
+that has imported TensorFlow's Python cannot do that, for it holds the libraries' registries
+already: a test takes `process(path)`.
 """
 
 import contextlib
@@ -40,9 +41,11 @@ class Buffer(ctypes.Structure):
     ]
 
 
-# The functions that return something other than an int; every argument that is no Python int is wrapped when passed.
+# The functions that return something other than an int; every argument that is no Python int is
+# wrapped when passed.
 POINTERS = (
-    "TF_NewStatus TF_NewGraph TF_NewSessionOptions TF_LoadSessionFromSavedModel TF_GraphOperationByName "
+    "TF_NewStatus TF_NewGraph TF_NewSessionOptions TF_LoadSessionFromSavedModel "
+    "TF_GraphOperationByName "
     "TF_AllocateTensor TF_TensorData TF_StringGetDataPointer"
 )
 
@@ -175,22 +178,26 @@ class Model:
 
         Args:
           signature: name.
-          inputs: {name: array, or list of bytes}, fed as they are: the C++ runtime judges dtypes and shapes.
+          inputs: {name: array, or list of bytes}, fed as they are: the C++ runtime judges dtypes
+              and shapes.
 
         Returns:
           {name: array, or list of bytes}.
 
         Raises:
-          ValueError: with the C++ runtime's own words, or on another set of inputs than the signature's.
+          ValueError: with the C++ runtime's own words, or on another set of inputs than the
+              signature's.
         """
         if signature not in self.signatures:
             raise ValueError(
-                f"signature must be one of {sorted(self.signatures)}; received {signature!r}; choose one."
+                f"signature must be one of {sorted(self.signatures)}; received {signature!r}; "
+                "choose one."
             )
         needed, given = self.signatures[signature]
         if set(inputs) != set(needed):
             raise ValueError(
-                f"{signature} takes the inputs {sorted(needed)}; received {sorted(inputs)}; send exactly those."
+                f"{signature} takes the inputs {sorted(needed)}; received {sorted(inputs)}; send "
+                "exactly those."
             )
         keys, results = list(needed), (ctypes.c_void_p * len(given))()
         tensors = []
@@ -217,7 +224,8 @@ class Model:
                 self._tf.TF_DeleteTensor(ctypes.c_void_p(tensor))
 
     def run_many(self, requests, threads):
-        """The answers to [(signature, inputs)] in their order, from many threads; a ValueError stands for its own."""
+        """The answers to [(signature, inputs)] in their order, from many threads; a ValueError
+        stands for its own."""
 
         def answer(request):
             try:
@@ -240,7 +248,8 @@ class Model:
 
 
 class Remote:
-    """`Model` in another process, with `run`, `run_many`, `memory` and `signatures`; threads take turns."""
+    """`Model` in another process, with `run`, `run_many`, `memory` and `signatures`; threads
+    take turns."""
 
     def __init__(self, worker, log):
         self._worker, self._log, self._lock = worker, log, threading.Lock()
@@ -301,7 +310,8 @@ def process(path):
 
 
 def main(path):
-    """Answers pickled (method, *arguments) from standard input with ("answer", value) or ("error", words)."""
+    """Answers pickled (method, *arguments) from standard input with ("answer", value) or
+    ("error", words)."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What the libraries print must not come between the answers.
 

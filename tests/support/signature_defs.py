@@ -1,7 +1,7 @@
 """The signatures of a MetaGraphDef, read from its bytes.
 
-By hand from protocol buffers' wire format: every package that defines the message imports TensorFlow, and
-`cpp_loader` runs in processes that must not.
+By hand from protocol buffers' wire format: every package that defines the message imports
+TensorFlow, and `cpp_loader` runs in processes that must not.
 """
 
 DTYPES = {1: "float32", 2: "float64", 3: "int32", 4: "uint8", 7: "string", 9: "int64", 10: "bool"}
@@ -18,7 +18,8 @@ def varint(data, at):
 
 
 def fields(data):
-    """Yields (field number, value) of a message in wire format; value: an int, or bytes (messages, strings)."""
+    """Yields (field number, value) of a message in wire format; value: an int, or bytes
+    (messages, strings)."""
     at = 0
     while at < len(data):
         key, at = varint(data, at)
@@ -37,7 +38,8 @@ def entries(data, number):
 
 
 def tensor_info(data):
-    """(tensor name, dtype, shape) of a TensorInfo; -1 for a free dimension, shape None for a free rank."""
+    """(tensor name, dtype, shape) of a TensorInfo; -1 for a free dimension, shape None for a
+    free rank."""
     info = dict(fields(data))
     shape, unknown = [], 0
     for key, value in fields(info.get(3, b"")):

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.compositing import masks
 from tf_inpaint.gan.encoder import Encoder
 from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization
-from tf_inpaint.inpainting import masks
 from tf_inpaint.inpainting.completions import Completions
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
 from tf_inpaint.inpainting.inpainter import Inpainter

@@ -6,9 +6,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from tf_inpaint.compositing import masks
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.files import images
-from tf_inpaint.inpainting import masks
 from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.runs import from_config, run_directory
 from tf_inpaint.runs.inpainters import frozen_networks

@@ -29,8 +29,8 @@ The preconditioner is positive definite up to 1. 0.8 removes high frequencies fa
 def paste(images: tf.Tensor, known: tf.Tensor, generated: tf.Tensor) -> tf.Tensor:
     """The completion of the lecture, `known * images + (1 - known) * G(z)`.
 
-    Every pixel is selected and not multiplied, for 0 * NaN is NaN: no hidden pixel of `images` and no
-    known pixel of `generated` can change the result.
+    Every pixel is selected and not multiplied, for 0 * NaN is NaN: no hidden pixel of `images` and
+    no known pixel of `generated` can change the result.
 
     Args:
         images: `[B, H, W, C]` float32 in [-1, 1]. Hidden pixels may have any value.
@@ -63,18 +63,18 @@ def poisson(
     A is symmetric, and positive definite because every hole touches a known pixel. For an image
     without a known pixel b is 0, and the completion is G(z).
 
-    The system is solved by conjugate gradients with a multigrid cycle as preconditioner, which takes
-    about ten iterations for a hole of any size. The iterations stop by the error of e, not by the
-    residual r = b - A e: in a hole of d pixels the error can be d^2 / 8 times as large as the
-    residual. With the preconditioner M, the error in the norm of A is close to sqrt(r^T M r). By the
-    Cauchy-Schwarz inequality the error of a pixel is at most sqrt(A^-1_ii) times as large, a factor
-    that grows as the square root of log d.
+    The system is solved by conjugate gradients with a multigrid cycle as preconditioner, which
+    takes about ten iterations for a hole of any size. The iterations stop by the error of e, not by
+    the residual r = b - A e: in a hole of d pixels the error can be d^2 / 8 times as large as the
+    residual. With the preconditioner M, the error in the norm of A is close to sqrt(r^T M r). By
+    the Cauchy-Schwarz inequality the error of a pixel is at most sqrt(A^-1_ii) times as large, a
+    factor that grows as the square root of log d.
 
     Args:
         images: `[B, H, W, C]` float32 in [-1, 1]. Hidden pixels may have any value.
         known: `[B, H, W, 1]`, 1 = given, 0 = hole.
-        generated: `[B, H, W, C]` in [-1, 1], G(z). Where G(z) is not finite, the hole of its image may
-            be lost, but no known pixel.
+        generated: `[B, H, W, C]` in [-1, 1], G(z). Where G(z) is not finite, the hole of its image
+            may be lost, but no known pixel.
         tolerance: maximum error, in the norm of A, of a finished image. 1e-3 is an eighth of one of
             256 levels.
         max_iterations: maximum number of iterations.
@@ -83,8 +83,8 @@ def poisson(
         `[B, H, W, C]` float32, the completions. Hidden pixels are clipped to [-1, 1], for the
         correction can lead out of the range of a file.
 
-    Source: Perez, Gangnet & Blake 2003, "Poisson Image Editing"; Tatebe 1993, "The Multigrid Preconditioned
-        Conjugate Gradient Method".
+    Source: Perez, Gangnet & Blake 2003, "Poisson Image Editing"; Tatebe 1993, "The Multigrid
+        Preconditioned Conjugate Gradient Method".
     """
     return _corrected(images, known, generated, 0.0, tolerance, max_iterations)
 
@@ -101,9 +101,9 @@ def feather(
 
         min over the hole of || grad x - grad G(z) ||^2 + || x - G(z) ||^2 / width^2
 
-    with x = images on the known pixels. This is `poisson` with a penalty on the correction. Beside a
-    straight border the correction falls to 1 / e within `width` pixels. So a border where G(z) differs
-    much from the known pixels does not change the color of the whole of a large hole.
+    with x = images on the known pixels. This is `poisson` with a penalty on the correction. Beside
+    a straight border the correction falls to 1 / e within `width` pixels. So a border where G(z)
+    differs much from the known pixels does not change the color of the whole of a large hole.
 
     Args:
         images, known, generated, tolerance, max_iterations: see `poisson`.
@@ -113,8 +113,8 @@ def feather(
     Returns:
         `[B, H, W, C]` float32, the completions, hidden pixels clipped to [-1, 1].
 
-    Source: Bhat et al. 2008, "Fourier Analysis of the 2D Screened Poisson Equation for Gradient Domain
-        Problems".
+    Source: Bhat et al. 2008, "Fourier Analysis of the 2D Screened Poisson Equation for Gradient
+        Domain Problems".
     """
     return _corrected(images, known, generated, 1.0 / width**2, tolerance, max_iterations)
 

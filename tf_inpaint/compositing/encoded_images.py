@@ -34,7 +34,7 @@ def is_jpeg(file: tf.Tensor) -> tf.Tensor:
 
 
 def header_size(file: tf.Tensor) -> tf.Tensor:
-    """Height and width in the header of a PNG or JPEG file, int64 `[2]`; 0 if there is no header."""
+    """Height and width in the header of a PNG or JPEG file, int64 `[2]`; 0 without a header."""
 
     def of_png(file):
         # Byte by byte, for int32 would read 2^31 as a negative number.

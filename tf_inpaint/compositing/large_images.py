@@ -19,7 +19,10 @@ from PIL import Image
 from tf_inpaint.compositing import blending
 
 Blend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""A function `blend(images, known, generated)` of `blending`. A width is in pixels of the large image."""
+"""A function `blend(images, known, generated)` of `blending`.
+
+A width is in pixels of the large image.
+"""
 
 
 class Square(NamedTuple):
@@ -35,7 +38,10 @@ class Square(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A rectangle of an array. `bottom` and `right` are the first row and column below and right of it."""
+    """A rectangle of an array.
+
+    `bottom` and `right` are the first row and column below and right of it.
+    """
 
     top: int
     left: int
@@ -76,8 +82,8 @@ def squares(known: np.ndarray, size: int, framing: str = "image", crop: int = 0)
         crop: with "image", the maximum side of the square; 0: the shorter side of the image.
 
     Returns:
-        the squares, none if all pixels are known. With "hole" each hidden pixel is in a square; with
-        "image" a hole may reach beyond the square.
+        the squares, none if all pixels are known. With "hole" each hidden pixel is in a square;
+        with "image" a hole may reach beyond the square.
 
     Raises:
         ValueError: the framing is unknown.
@@ -198,7 +204,7 @@ def restore(
 
 
 def _resized(picture: np.ndarray, size: int) -> np.ndarray:
-    """The picture `[H, W, C]` as `[size, size, C]` float32, unchanged if it has that size already."""
+    """The picture as `[size, size, C]` float32, unchanged if it has that size already."""
     channels = [
         Image.fromarray(np.float32(picture[..., channel])) for channel in range(picture.shape[-1])
     ]
@@ -269,7 +275,7 @@ def _widest(hidden: np.ndarray) -> int:
 
 
 def _places(first: int, last: int, side: int, length: int) -> list[tuple[int, int, int]]:
-    """Squares along one axis that cover `first` to `last`: their start, and the range that each covers.
+    """Squares along one axis that cover `first` to `last`: start and covered range of each.
 
     A square covers all but an eighth of its side at its borders, but up to the border of the image.
     """

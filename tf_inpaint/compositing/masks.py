@@ -88,7 +88,7 @@ def from_picture(picture: np.ndarray, invert: bool = False) -> np.ndarray:
             "A mask picture must be uint8 [H, W, 1] or [H, W, 3]; "
             f"received {picture.dtype} {list(picture.shape)}; convert it first."
         )
-    # In integers: 0.299 + 0.587 + 0.114 is less than 1 in floating point, and gray 128 would be black.
+    # In integers: 0.299 + 0.587 + 0.114 is less than 1 in floating point, so 128 would be black.
     luma = picture.astype(np.int32) @ ([1000] if picture.shape[2] == 1 else [299, 587, 114])
     return ((luma >= 128_000) != invert).astype(np.float32)[:, :, None]
 

@@ -1,4 +1,4 @@
-"""The settings of every command: one frozen dataclass a command, and the rules between its settings.
+"""The settings of every command, as a frozen dataclass with the rules between its settings.
 
 Library functions never see a config. The commands and the modules that they share take it apart.
 """

@@ -21,7 +21,7 @@ class CompleteConfig(SearchSettings):
     )
     mask: str = setting(
         "center",
-        "name of a mask, a file (white = known), or a folder of files that are matched by file stem",
+        "name of a mask, a file (white = known), or a folder of files, matched by file stem",
     )
     invert_mask: bool = setting(False, "in mask files white is the hole")
     mask_scale: float | None = setting(

@@ -39,8 +39,10 @@ KINDS_OF_SETTING = {
 """Kinds that use a setting. A setting that is not listed is used by all kinds."""
 
 MEMBERS = 3
-"""Number of z whose mean is a concept. Means of three were stable, single z were not (Radford et al.
-2016)."""
+"""Number of z whose mean is a concept.
+
+Means of three were stable, single z were not (Radford et al. 2016).
+"""
 
 
 def concept_form(items: tuple[str, ...]) -> str:
@@ -53,7 +55,8 @@ def concept_form(items: tuple[str, ...]) -> str:
         return "label"
     if len(items) != MEMBERS:
         raise ValueError(
-            f"A concept must be three seeds, three files or label:NAME; received {','.join(items)!r}; "
+            "A concept must be three seeds, three files or label:NAME; received "
+            f"{','.join(items)!r}; "
             "for example --a=12,35,7."
         )
     seeds = [re.fullmatch("[0-9]{1,18}", item) is not None for item in items]
@@ -78,7 +81,8 @@ class ExploreConfig:
     )
     count: int | None = setting(
         None,
-        "number of samples (grid: 36, nearest: 10), strips (interpolation: 4) or z on the way (walk: 8)",
+        "number of samples (grid: 36, nearest: 10), of strips (interpolation: 4), or of z on the "
+        "way (walk: 8)",
         minimum=1,
     )
     columns: int = setting(6, "grid: samples in a row", minimum=1)
@@ -110,7 +114,7 @@ class ExploreConfig:
     format: str = setting("gif", "walk, film: file format", choices=("gif", "webp"))
     steps: int = setting(
         300,
-        "interpolation, arithmetic: maximum number of steps of the search for the z of a real image",
+        "interpolation, arithmetic: maximum number of steps of the search for a real image's z",
         minimum=1,
     )
     restarts: int = setting(
@@ -125,7 +129,8 @@ class ExploreConfig:
             if self.kind not in kinds and getattr(self, field.name) != field.default:
                 name = "image files" if field.name == "images" else f"--{field.name}"
                 raise ValueError(
-                    f"{name} must go with --kind={' or '.join(kinds)}; received --kind={self.kind}; drop one of the two."
+                    f"{name} must go with --kind={' or '.join(kinds)}; received "
+                    f"--kind={self.kind}; drop one of the two."
                 )
         if self.kind == "arithmetic":
             for name in "abc":
@@ -134,7 +139,8 @@ class ExploreConfig:
             raise ValueError("--count must be at least 2 for a walk; received 1; raise it.")
         if self.images and (self.between != "samples" or self.count is not None):
             raise ValueError(
-                "--between and --count must go without images, which are the ends of the strips; received "
+                "--between and --count must go without images, which are the ends of the strips; "
+                "received "
                 "both; drop one."
             )
         if len(self.images) % 2:

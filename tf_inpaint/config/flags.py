@@ -54,7 +54,7 @@ def from_json(config_class: type[Config], text: str) -> Config:
 
 
 def command(module: str, config: Any) -> str:
-    """The command line that `parse` turns into this config: the flags that are not at their default.
+    """The command line that `parse` turns into this config.
 
     Args:
         module: a module such as `tf_inpaint.complete`.
@@ -134,12 +134,12 @@ def parse(config_class: type[Config], argv: Sequence[str]) -> Config:
 def _split(
     fields: Sequence[dataclasses.Field], argv: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The text of every flag of a command line, `None` where it is not given, and the other words."""
+    """The text of every flag, `None` if the flag is not given, and the words that are no flags."""
     from absl import flags
 
     values = flags.FlagValues()
     for field in fields:
-        # absl only splits the command line. Values stay text, so that `validate` refuses wrong ones.
+        # absl only splits the command line. Values stay text until `validate` checks them.
         flag_class: Any = flags.MultiFlag if "positional" in field.metadata else flags.Flag
         boolean = type_of(field) is bool
         flag = flag_class(flags.ArgumentParser(), None, field.name, None, None, boolean=boolean)
@@ -170,7 +170,7 @@ def _split(
 
 
 def describe(config_class: type, usage: str | None) -> str:
-    """The text that `--help` prints: the usage, then every flag with default, meaning and limits."""
+    """The text of `--help`: the usage, then every flag with its default, meaning and limits."""
     lines = [(usage or "").strip(), "", "Flags, with their defaults:"]
     for field in dataclasses.fields(config_class):
         head = f"--{field.name}={as_text(field.default)}"

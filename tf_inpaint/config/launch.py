@@ -84,7 +84,7 @@ def _import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _muted_stderr() -> Iterator[None]:
-    """Drops what is written to stderr: TensorFlow's libraries write before they read their level."""
+    """Drops what is written to stderr, for TensorFlow writes before it reads its log level."""
     sys.stderr.flush()
     stderr = os.dup(2)
     try:

@@ -60,7 +60,8 @@ class GaussianConfig:
         check_frames(self.frames, self.steps)
         if self.deviation < 1e-6 * abs(self.mean):
             raise ValueError(
-                "--deviation must be at least a millionth of --mean, or rounding hides it; received "
+                "--deviation must be at least a millionth of --mean, or rounding hides it; "
+                "received "
                 f"{self.deviation} and {self.mean}; choose a wider Gaussian."
             )
 

@@ -8,7 +8,10 @@ from tf_inpaint.settings.search_settings import SearchSettings
 
 @dataclasses.dataclass(frozen=True)
 class PaintConfig(SearchSettings):
-    """Settings of `paint`. The settings of the search are the first values of the page's sliders."""
+    """Settings of `paint`.
+
+    The settings of the search are the first values of the page's sliders.
+    """
 
     run_dir: str = setting("", "run made by train; empty: the newest under runs/")
     host: str = setting("127.0.0.1", "address to listen at; 0.0.0.0: reachable from other machines")

@@ -58,7 +58,8 @@ class TrainConfig:
     feature_matching: float = setting(0.0, "weight of feature matching in the loss of G", minimum=0)
     augment: tuple[str, ...] = setting(
         (),
-        "augmentations of all images that D sees, for small data sets: any of color,translation,cutout",
+        "augmentations of all images that D sees, for small data sets: any of "
+        "color,translation,cutout",
     )
     steps: int = setting(4250, "number of training steps", minimum=1)
     batch_size: int = setting(
@@ -96,7 +97,8 @@ class TrainConfig:
     )
     strategy: str = setting(
         "none",
-        "devices to train on; none: one device; mirrored: all devices of this machine; multi_worker: "
+        "devices to train on; none: one device; mirrored: all devices of this machine; "
+        "multi_worker: "
         "the machines in TF_CONFIG",
         choices=("none", "mirrored", "multi_worker"),
     )
@@ -147,7 +149,8 @@ class TrainConfig:
         if self.discriminator_norm == "batch" and (self.gradient_penalty or self.r1):
             name = "gradient_penalty" if self.gradient_penalty else "r1"
             raise ValueError(
-                f"--{name} must go with --discriminator_norm=spectral, layer or none, for with batch "
+                f"--{name} must go with --discriminator_norm=spectral, layer or none, for with "
+                "batch "
                 "normalization the slope at an image depends on the other images; received "
                 f"--{name}={getattr(self, name)} with batch; change one of the two."
             )
@@ -159,22 +162,26 @@ class TrainConfig:
             raise ValueError(
                 "--loss=wasserstein must bound the slope of D; received "
                 f"--discriminator_norm={self.discriminator_norm} without a penalty; "
-                "pass --gradient_penalty=10 --discriminator_norm=layer, or --discriminator_norm=spectral."
+                "pass --gradient_penalty=10 --discriminator_norm=layer, or "
+                "--discriminator_norm=spectral."
             )
         if self.label_smoothing and self.loss in ("hinge", "wasserstein"):
             raise ValueError(
-                "--label_smoothing must go with --loss=non_saturating or minimax, which have labels; "
+                "--label_smoothing must go with --loss=non_saturating or minimax, which have "
+                "labels; "
                 f"received --loss={self.loss}; leave it out."
             )
         check_items("augment", self.augment, AUGMENT)
         check_items("measure", self.measure, MEASURE)
         if self.best_by != "none" and (self.best_by not in self.measure or not self.measure_every):
             raise ValueError(
-                "--best_by must be none or one of --measure, with --measure_every above 0; received "
+                "--best_by must be none or one of --measure, with --measure_every above 0; "
+                "received "
                 f"{self.best_by!r}; add it to --measure or choose another."
             )
         if self.reuse_generated and self.generator_steps != 1:
             raise ValueError(
-                "--reuse_generated must go with --generator_steps=1, for there is one batch to reuse; "
+                "--reuse_generated must go with --generator_steps=1, for there is one batch to "
+                "reuse; "
                 f"received --generator_steps={self.generator_steps}; drop one of the two."
             )

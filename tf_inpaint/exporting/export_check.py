@@ -1,4 +1,4 @@
-"""Checks an export: loads what was written, runs every signature, and compares it with the library."""
+"""Checks an export: loads it, runs every signature, and compares the answers with the library."""
 
 from collections.abc import Mapping
 from pathlib import Path

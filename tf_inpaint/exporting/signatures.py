@@ -1,4 +1,4 @@
-"""The signatures of an exported model: functions of a batch of any size that TensorFlow Serving runs.
+"""The signatures of an exported model, which TensorFlow Serving runs for batches of any size.
 
     generate          z -> images
     discriminate      images -> logits, probabilities
@@ -209,7 +209,7 @@ class ServedModel:
 
 
 def resolved_settings(inpainter: Inpainter) -> dict[str, Any]:
-    """The values that an inpainter uses for settings that may be unset or "auto", and its sampling."""
+    """What an inpainter uses for settings that may be unset or "auto", and its sampling."""
     sampling = inpainter.sampling
     sampling_settings = None
     if sampling:

@@ -67,7 +67,8 @@ def complete(
 
     Args:
         inpainter: networks and settings.
-        images: `[B, H, W, C]` float32, finite and in [-1, 1] where known; all sizes but B are fixed.
+        images: `[B, H, W, C]` float32, finite and in [-1, 1] where known; all sizes but B are
+            fixed.
         known: `[B, H, W, 1]` float32, 1 = given, 0 = hole.
         seeds: int32 `[B]`. `complete --seed=0` gives an image the crc32 of its name as seed.
     """

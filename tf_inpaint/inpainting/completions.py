@@ -1,7 +1,7 @@
 """The input, the answers and the progress reports of an `Inpainter`."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +9,9 @@ import numpy as np
 Watch = Callable[[float, int, np.ndarray, Callable[[], np.ndarray]], None]
 """A function `watch(share, turn, rows, generated)` that follows a search.
 
-`share` is the share of the work that is done, in [0, 1]; `turn` is the number of the block of searches;
-`rows` holds, for each search of the block, the index of its image; `generated()` returns the best G(z)
-of these searches so far, `[rows, H, W, C]`.
+`share` is the share of the work that is done, in [0, 1]; `turn` is the number of the block of
+searches; `rows` holds, for each search of the block, the index of its image; `generated()` returns
+the best G(z) of these searches so far, `[rows, H, W, C]`.
 """
 
 
@@ -19,7 +19,10 @@ class Completions(NamedTuple):
     """The answers for N images, as NumPy arrays."""
 
     images: np.ndarray
-    """`[N, H, W, C]` in [-1, 1], the images with filled holes. Known pixels are unchanged, bit for bit."""
+    """`[N, H, W, C]` in [-1, 1], the images with filled holes.
+
+    Known pixels are unchanged, bit for bit.
+    """
     generated: np.ndarray
     """`[N, H, W, C]`, the generated picture G(z), or the mean of several generated pictures."""
     z: np.ndarray
@@ -37,7 +40,7 @@ class Completions(NamedTuple):
     samples: np.ndarray
     """`[N, K, H, W, C]`, K further completions."""
     uncertainty: np.ndarray
-    """`[N, H, W, 1]`, the standard deviation of G(z) over all pictures of the sampling chains, before
+    """`[N, H, W, 1]`, the standard deviation of G(z) over all pictures of the chains, before
     blending. 0 where the pixel is known, NaN if there are no samples."""
     acceptance: np.ndarray
     """`[N, K]`, the acceptance rate of each chain. A chain with a rate near 0 did not move."""
@@ -49,6 +52,25 @@ class Completions(NamedTuple):
             Completions(*(values[end - count : end] for values in self))
             for count, end in zip(counts, ends, strict=True)
         ]
+
+
+def gather(blocks: Iterable[Completions], count: int) -> Completions:
+    """The completions of all images from those of one block after the other.
+
+    Args:
+        blocks: completions of consecutive images. No two blocks are in memory at once.
+        count: N, number of images of all blocks.
+    """
+    completions, first = None, 0
+    for block in blocks:
+        if completions is None:
+            fields = (np.empty([count, *field.shape[1:]], field.dtype) for field in block)
+            completions = Completions(*fields)
+        end = first + len(block.images)
+        for field, values in zip(completions, block, strict=True):
+            field[first:end] = values
+        first = end
+    return completions
 
 
 class BlockProgress(NamedTuple):

@@ -15,6 +15,7 @@ from tf_inpaint.inpainting.completions import (
     Completions,
     Samples,
     Watch,
+    gather,
 )
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
 from tf_inpaint.latent_search import loop, objective, posterior, solvers, starting_points
@@ -54,8 +55,7 @@ class Inpainter:
         low_resolution_factor: int | None = None,
     ):
         # An encoder has only seen images with known pixels.
-        use_encoder = settings.start != "random" and not low_resolution_factor
-        encoder = networks.encoder if use_encoder else None
+        encoder = None if settings.start == "random" or low_resolution_factor else networks.encoder
         if settings.start == "encoder" and encoder is None:
             raise ValueError(
                 "--start=encoder must have an encoder and known pixels; received a run without an "
@@ -85,9 +85,9 @@ class Inpainter:
         The largest divisor of `block_size` whose chains still fit into one block, so that a single
         image need not wait for a full block.
         """
-        divisors = [size for size in range(1, self.block_size + 1) if self.block_size % size == 0]
-        samples = self.sampling.samples
-        return max([size for size in divisors if size * samples <= self.block_size], default=1)
+        size, samples = self.block_size, self.sampling.samples
+        divisors = [number for number in range(1, size + 1) if size % number == 0]
+        return max([number for number in divisors if number * samples <= size], default=1)
 
     @tf.function(autograph=False)
     def starts(self, images, known, weights, seeds):
@@ -169,25 +169,17 @@ class Inpainter:
             raise ValueError(
                 "At least one image is required; received none; check the selection of images."
             )
-        size = self.block_size
-        parts = [slice(first, first + size) for first in range(0, len(images), size)]
-        turns = [math.ceil(self.restarts * len(images[part]) / size) for part in parts]
-        completions = None
-        for number, part in enumerate(parts):
-            progress = None
-            if watch:
-                previous_turns = sum(turns[:number])
-                progress = BlockProgress(
-                    watch, watch_every, self.steps, part.start, previous_turns, sum(turns)
-                )
-            block = self.complete_block(images[part], known[part], seeds[part], progress)
-            if completions is None:
-                completions = Completions(
-                    *(np.empty([len(images), *field.shape[1:]], field.dtype) for field in block)
-                )
-            for field, values in zip(completions, block, strict=True):
-                field[part] = values
-        return completions
+        size, count = self.block_size, len(images)
+        parts = [slice(first, min(first + size, count)) for first in range(0, count, size)]
+        turns = [math.ceil(self.restarts * (part.stop - part.start) / size) for part in parts]
+
+        def completed_blocks():
+            for number, part in enumerate(parts):
+                places = part.start, sum(turns[:number]), sum(turns)
+                progress = watch and BlockProgress(watch, watch_every, self.steps, *places)
+                yield self.complete_block(images[part], known[part], seeds[part], progress)
+
+        return gather(completed_blocks(), count)
 
     def complete_block(self, images, known, seeds, progress: BlockProgress | None) -> Completions:
         """Completes up to `block_size` images.
@@ -269,7 +261,7 @@ class Inpainter:
     def run_search(
         self, conditions, turn: int, owners: np.ndarray, progress: BlockProgress | None
     ) -> Iterable[np.ndarray]:
-        """Runs `search` from its current state to its end: z, energy, steps and reason of its rows."""
+        """Runs `search` to its end; returns z, energy, steps and reason of its rows."""
 
         def generated():
             return self.generator(self.search.state.best_point)[: len(owners)].numpy()

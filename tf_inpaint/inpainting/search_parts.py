@@ -1,4 +1,4 @@
-"""The parts of a search that `SearchSettings` ask for: energy, solver, stopping rule and sampling."""
+"""The parts of a search from its settings: energy, solver, stopping rule and sampling."""
 
 import math
 
@@ -10,8 +10,9 @@ from tf_inpaint.settings.search_settings import SearchSettings
 STEPS_FROM_ENCODER, STEPS = 25, 100
 """Default number of steps with and without an encoder.
 
-Starting from the encoder's z, further steps fit the known pixels better and the hole worse: on MNIST
-(center, left) and on faces, PSNR and SSIM of the hole are lower after 100 steps than after 25.
+Starting from the encoder's z, further steps fit the known pixels better and the hole worse: on
+MNIST (center, left) and on faces, PSNR and SSIM of the hole are lower after 100 steps than after
+25.
 """
 
 MIN_PATIENCE = 25
@@ -87,7 +88,7 @@ def new_solver(settings: SearchSettings, networks: FrozenNetworks, steps: int) -
 def preconditioned_adam(
     settings: SearchSettings, networks: FrozenNetworks, steps: int
 ) -> solvers.Solver:
-    """Adam in the eigenbasis of the generator's curvature, with step sizes that fall over `steps`."""
+    """Adam in the eigenbasis of the generator's curvature; step sizes fall over `steps`."""
     return solvers.adam(
         settings.learning_rate,
         beta_1=0.7,

@@ -19,7 +19,8 @@ def strategy(config: TrainConfig) -> tf.distribute.Strategy:
     `TF_CONFIG`. Must be called before anything else of TensorFlow is used.
 
     Raises:
-        ValueError: `TF_CONFIG` is missing or malformed, or the replicas cannot share a batch evenly.
+        ValueError: `TF_CONFIG` is missing or malformed, or the replicas cannot share a batch
+            evenly.
     """
     if config.strategy == "none":
         return tf.distribute.get_strategy()
@@ -55,7 +56,8 @@ def check_cluster(text: str | None) -> None:
         cluster.task_address(task["type"], int(task["index"]))
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
-            "--strategy=multi_worker must find the addresses of all workers, and the number of this "
+            "--strategy=multi_worker must find the addresses of all workers, and the number of "
+            "this "
             f"machine, in TF_CONFIG; it is {text or 'not set'}; set it on each machine, as in "
             """{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", """
             """"index": 0}}, or pass --strategy=mirrored."""

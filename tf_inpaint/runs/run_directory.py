@@ -37,7 +37,7 @@ CHANGEABLE_SETTINGS = {
     "data_dir",
     "encoder_steps",
 }
-"""Settings that may change when a run continues: they change no step, and not which step is best."""
+"""Settings that may change when a run continues, for they change neither a step nor its rank."""
 
 log = logging.getLogger("tf_inpaint")
 
@@ -51,14 +51,17 @@ class Run(NamedTuple):
     discriminator: Discriminator
     step: int
     encoder: Encoder | None = None
-    """The encoder. None: its training did not end, or it belongs to the generator of another step."""
+    """The encoder.
+
+    None: its training did not end, or it belongs to the generator of another step.
+    """
 
     @property
     def identity(self) -> str:
         """The step and the encoder of these networks, in words.
 
-        A job goes on only with the networks that it began with. An encoder may be trained later than
-        its GAN.
+        A job goes on only with the networks that it began with. An encoder may be trained later
+        than its GAN.
         """
         steps = self.config.encoder_steps
         return f"step {self.step}, {f'encoder of {steps} steps' if self.encoder else 'no encoder'}"
@@ -117,7 +120,8 @@ def create(config: TrainConfig) -> Path:
         not folder.is_dir() or any(path.name[0] != "." for path in folder.iterdir())
     ):
         raise ValueError(
-            f"--run_dir must be a new or empty folder, or a run to continue; {folder} holds something else; "
+            f"--run_dir must be a new or empty folder, or a run to continue; {folder} holds "
+            "something else; "
             "choose another."
         )
     # config.json comes first, and whole: a folder with other files but without it is no run.
@@ -140,7 +144,8 @@ def read_config(folder: Path) -> TrainConfig:
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"--run_dir must be a folder that `python -m tf_inpaint.train` wrote; {folder} has no config.json; "
+            f"--run_dir must be a folder that `python -m tf_inpaint.train` wrote; {folder} has no "
+            "config.json; "
             "train first or name another."
         )
     return from_json(TrainConfig, path.read_text())
@@ -155,7 +160,8 @@ def newest() -> Path:
     folders = sorted(RUNS.glob("*/checkpoints"), key=lambda path: path.stat().st_mtime)
     if not folders:
         raise FileNotFoundError(
-            "--run_dir must name a run, and there is none under runs/; train one first: python -m tf_inpaint.train"
+            "--run_dir must name a run, and there is none under runs/; train one first: python -m "
+            "tf_inpaint.train"
         )
     return folders[-1].parent
 
@@ -221,7 +227,7 @@ def restore(manager: tf.train.CheckpointManager) -> bool:
 
 
 def load(folder: str | os.PathLike) -> Run:
-    """The trained networks of a run: averaged generator, discriminator, and encoder if there is one.
+    """The trained networks of a run: averaged generator, discriminator and perhaps encoder.
 
     They are those of the step that `--best_by` chose, or of the last step.
 

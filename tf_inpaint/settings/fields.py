@@ -88,7 +88,7 @@ def check_items(name: str, items: Sequence[str], known: Sequence[str], form: str
 
 
 def type_of(field: dataclasses.Field) -> type:
-    """The type of the values of a field: `float` of `float | None`, `tuple` of `tuple[str, ...]`."""
+    """The type of a field's values: `float` of `float | None`, `tuple` of `tuple[str, ...]`."""
     if isinstance(field.type, types.UnionType):
         return typing.get_args(field.type)[0]
     return typing.get_origin(field.type) or field.type  # type: ignore[return-value]

@@ -1,7 +1,7 @@
 """The settings of a search: how a z is found for an image, and how its picture fills the hole.
 
 `Inpainter`, the commands that complete images, the presets of an export and the published searches
-of an evaluation all take these settings. A new setting of the search is added here and nowhere else.
+of an evaluation all take these settings. A new setting of the search is added only here.
 """
 
 import dataclasses

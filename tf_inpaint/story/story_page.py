@@ -16,11 +16,17 @@ CURVES = (
 TRAINING_FILM = "The same generated digits as the training goes on."
 SAMPLES = "What the generator draws at the end."
 SHEET = (
-    "Digits it never saw, a row for each: the original, what the search was given, what the generator "
-    "drew, the answer."
+    "Digits it never saw, a row for each: the original, what the search was given, what the "
+    "generator drew, the answer."
 )
-SEARCH_FILM = "The search, a column for each digit: what it was given, what the generator draws, the filled hole."
-COMPARISON = "The same digits under each mask: the original, what the methods were given, and their completions."
+SEARCH_FILM = (
+    "The search, a column for each digit: what it was given, what the generator draws, the filled "
+    "hole."
+)
+COMPARISON = (
+    "The same digits under each mask: the original, what the methods were given, and their "
+    "completions."
+)
 
 
 def write(folder: Path, config: StoryConfig, masks: Sequence[str]) -> None:
@@ -41,8 +47,8 @@ def write(folder: Path, config: StoryConfig, masks: Sequence[str]) -> None:
         *webpage.origin(dataclasses.asdict(config), command("tf_inpaint", config)),
     ]
     sentence = (
-        "A network that learned to draw digits completes digits that it has not seen, and is compared "
-        "with other methods."
+        "A network that learned to draw digits completes digits that it has not seen, and is "
+        "compared with other methods."
     )
     title = "Handwritten digits, learned and completed"
     webpage.write(folder / "index.html", title, sentence, sections)
