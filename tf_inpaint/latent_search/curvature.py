@@ -1,25 +1,32 @@
-"""In which directions of z a generator's picture changes, and how much: the scales of the search."""
+"""The curvature of a generator, and the search directions and the metric made from the curvature.
+
+The curvature says how strongly the picture changes along each direction of z.
+"""
 
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-POWER = 0.2
-"""Between 0, steps alike in all directions, and 1/2, steps that change the picture alike; found by trial."""
+DEFAULT_POWER = 0.2
+"""Default exponent of `directions`. With 0 a step is equally long in all directions; with 1/2 a
+step changes the picture equally in all directions. The value was found by trial."""
 
 
 def curvature(
     generator: Callable[[tf.Tensor], tf.Tensor], latent_size: int, rounds: int = 8, rows: int = 64
 ) -> np.ndarray:
-    """The mean of `J^T J` over the prior, `[Z, Z]`, with `J = dG/dz`: the Gauss-Newton matrix of a squared distance.
+    """Estimates the mean of `J^T J` over the prior, `[Z, Z]` float64, with `J = dG/dz`.
 
-    Not J itself is needed: for signs s drawn at random, `J^T s` has `J^T J` as its mean square (Hutchinson 1990).
+    `J^T J` is the Gauss-Newton matrix of a squared distance between pictures. J itself is not
+    computed. Instead, `J^T s` is computed for random signs s; the mean of its outer product with
+    itself is `J^T J` (Hutchinson 1990). Every call uses the same z and the same signs.
 
     Args:
         generator: z `[B, Z]` to images `[B, H, W, C]`.
         latent_size: Z.
-        rounds, rows: batches, and z in each; always the same z and signs.
+        rounds: number of batches.
+        rows: number of z in each batch.
     """
 
     @tf.function(autograph=False)
@@ -32,38 +39,41 @@ def curvature(
             total = tf.reduce_sum(signs * images)
         return tape.gradient(total, z)
 
-    found = np.concatenate([products(tf.constant([0, number])) for number in range(rounds)]).astype(
-        np.float64
-    )
-    return found.T @ found / len(found)
+    batches = [products(tf.constant([0, number])) for number in range(rounds)]
+    vectors = np.concatenate(batches).astype(np.float64)
+    return vectors.T @ vectors / len(vectors)
 
 
-def directions(matrix: np.ndarray, power: float = POWER) -> np.ndarray:
-    """The eigenvectors of a curvature, `[Z, Z]`, one a column, each as long as a step along it should be.
+def directions(matrix: np.ndarray, power: float = DEFAULT_POWER) -> np.ndarray:
+    """Returns the directions of a search and the length of a step along each, `[Z, Z]` float32.
 
-    Its length is `eigenvalue^-power`, of geometric mean 1 over the columns: flat directions get longer steps.
+    The columns are the eigenvectors of the curvature. The length of a column is
+    `eigenvalue^-power`, divided by the geometric mean of the lengths of all columns. So a step is
+    longer in a direction that changes the picture less.
 
     Args:
-        matrix: `[Z, Z]`, symmetric, not negative.
-        power: 0 gives the eigenvectors alone.
+        matrix: `[Z, Z]`, symmetric and positive semidefinite.
+        power: at least 0; 0 gives eigenvectors of length 1.
     """
     values, vectors = np.linalg.eigh(matrix)
-    values = np.maximum(
-        values, 1e-6 * max(values.max(), 1e-30)
-    )  # a direction that changes nothing gets no endless step
+    # Without a lower limit, a direction that does not change the picture would get an infinite
+    # step.
+    values = np.maximum(values, 1e-6 * max(values.max(), 1e-30))
     logarithms = -power * np.log(values)
     return (vectors * np.exp(logarithms - logarithms.mean())).astype(np.float32)
 
 
 def metric(matrix: np.ndarray) -> np.ndarray:
-    """The inverse of a curvature, damped by a fifth of its mean over all directions, `[Z, Z]`.
+    """Returns the inverse of a damped curvature, `[Z, Z]` float32. The damping is a fifth of the
+    mean eigenvalue.
 
-    It makes a Gauss-Newton step of a gradient where the picture changes much, and cannot run off where it hardly does.
+    The metric times a gradient is a Gauss-Newton step in directions that change the picture
+    strongly. The damping limits the step in directions that hardly change the picture.
 
     Args:
-        matrix: `[Z, Z]`, symmetric, not negative.
+        matrix: `[Z, Z]`, symmetric and positive semidefinite.
 
-    Source: Levenberg 1944; the damping found by trial.
+    Source: Levenberg 1944; the amount of damping was found by trial.
     """
     damping = max(0.2 * np.trace(matrix) / len(matrix), 1e-30)
     return np.linalg.inv(matrix + damping * np.eye(len(matrix))).astype(np.float32)

@@ -1,8 +1,12 @@
-"""What a search lowers, through a generator and a discriminator: contextual + prior_weight * perceptual."""
+"""The energy of z, which a search minimizes: `contextual(G(z)) + prior_weight * perceptual(G(z))`.
+
+The equations of the two terms are in `objective`. This module applies them to the pictures of a
+generator and to the logits of a discriminator.
+"""
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -13,24 +17,41 @@ DISTANCES = {
     "weighted_l1": objective.contextual_l1,
     "l2": objective.contextual_l2,
 }
+"""Distances of the contextual term, by the name of the setting."""
 PRIORS = {
     "saturating": objective.saturating,
     "non_saturating": objective.non_saturating,
     "critic": objective.critic,
 }
+"""Functions from logits to the perceptual term, by the name of the setting."""
 
 
+class LinearizedPrior(NamedTuple):
+    """First-order approximation of the weighted perceptual term, around one picture per row."""
+
+    value: tf.Tensor
+    """`[B]`, the term at the picture."""
+    slope: tf.Tensor
+    """`[B, H, W, C]`, its gradient with respect to the picture."""
+    picture: tf.Tensor
+    """`[B, H, W, C]`."""
+
+
+# A NamedTuple would not do: AutoGraph would not convert its methods, nor the networks of a caller.
 @dataclasses.dataclass(frozen=True, eq=False)
-class Energy:  # no NamedTuple: AutoGraph would leave it, and so a caller's networks, unconverted
-    """The terms of the energy of z `[B, Z]` for images `[B, H, W, C]` and weights `[B, H, W, 1]`, each `[B]`.
+class Energy:
+    """The energy of z `[B, Z]` for images `[B, H, W, C]` and weights `[B, H, W, 1]`, and its terms.
+
+    The energy and each term are float32 `[B]`.
 
     Args:
         generator: z to images in [-1, 1].
         discriminator: images to logits `[B, 1]`.
         distance: `(generated, images, weights) -> [B]`; one of `DISTANCES`.
         prior: logits to `[B]`; one of `PRIORS`.
-        prior_weight: of the perceptual term; 0 leaves D out.
-        low_resolution_factor: match box averages of that many pixels a side instead.
+        prior_weight: weight of the perceptual term; with 0 the discriminator is not used.
+        low_resolution_factor: side in pixels of the boxes whose averages are compared, instead of
+            the known pixels; None: the known pixels are compared.
     """
 
     generator: Callable[[tf.Tensor], tf.Tensor]
@@ -41,13 +62,13 @@ class Energy:  # no NamedTuple: AutoGraph would leave it, and so a caller's netw
     low_resolution_factor: int | None = None
 
     def __call__(self, z: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Returns the energy of z, `[B]`."""
         generated = self.generator(z)
-        return self.contextual(generated, images, weights) + self.prior_weight * self.perceptual(
-            generated
-        )
+        contextual = self.contextual(generated, images, weights)
+        return contextual + self.prior_weight * self.perceptual(generated)
 
     def contextual(self, generated: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """How far the pictures are from what is given."""
+        """Returns the distance of the pictures from the known pixels of the images, `[B]`."""
         if self.low_resolution_factor:
             return objective.contextual_low_resolution(
                 generated, images, self.low_resolution_factor
@@ -55,23 +76,38 @@ class Energy:  # no NamedTuple: AutoGraph would leave it, and so a caller's netw
         return self.distance(generated, images, weights)
 
     def perceptual(self, generated: tf.Tensor) -> tf.Tensor:
-        """What D makes of the pictures; where that weighs nothing, D is not asked."""
+        """Returns the perceptual term of the pictures, `[B]`, without its weight."""
         if self.prior_weight == 0:
             return tf.zeros(tf.shape(generated)[:1])
-        # A vector instruction and the scalar code for what is left over round differently: each row has its own.
-        return self.prior(tf.repeat(self.discriminator(generated), solvers.VECTOR_WIDTH, axis=1))
+        # Vector and scalar code round differently, so the logit of each row fills a whole vector.
+        logits = tf.repeat(self.discriminator(generated), solvers.VECTOR_WIDTH, axis=1)
+        return self.prior(logits)
 
-    def linearize_prior(self, z: tf.Tensor) -> Any:
-        """The prior as it looks from G(z): its value, its slope, and G(z), to which a slope in z would add G's bend."""
+    def linearize_prior(self, z: tf.Tensor) -> LinearizedPrior:
+        """Returns the linearized prior around the pictures G(z).
+
+        The approximation is linear in the picture and not in z: a slope in z would also contain the
+        bend of G.
+        """
         generated = self.generator(z)
-        penalty = lambda generated: self.prior_weight * self.perceptual(generated)  # noqa: E731
-        return *solvers.value_and_gradient(penalty, generated), generated
+
+        def weighted_prior(generated):
+            return self.prior_weight * self.perceptual(generated)
+
+        return LinearizedPrior(*solvers.value_and_gradient(weighted_prior, generated), generated)
 
     def with_linearized_prior(
-        self, z: tf.Tensor, linearized_prior: Any, images: tf.Tensor, weights: tf.Tensor
+        self,
+        z: tf.Tensor,
+        linearized_prior: LinearizedPrior,
+        images: tf.Tensor,
+        weights: tf.Tensor,
     ) -> tf.Tensor:
-        """The energy with the prior's tangent, of some z before, for the prior."""
-        value, slope, origin = linearized_prior
+        """Returns the energy of z, `[B]`, with the linearized prior of an earlier z as prior.
+
+        The discriminator is not evaluated.
+        """
+        value, slope, picture = linearized_prior
         generated = self.generator(z)
-        prior = value + tf.reduce_sum(slope * (generated - origin), axis=[1, 2, 3])
+        prior = value + tf.reduce_sum(slope * (generated - picture), axis=[1, 2, 3])
         return self.contextual(generated, images, weights) + prior

@@ -1,9 +1,10 @@
-"""What the search lowers: the contextual and the perceptual terms of the energy.
+"""The contextual and perceptual terms of the energy, as equations.
 
     energy(z) = contextual(G(z)) + prior_weight * perceptual(D(G(z)))
 
-Each function is an equation over a batch and gives one float32 number per image, `[B]`: a sum over pixels and
-channels, never a mean and never reduced over the batch, so that an image's energy is its own.
+Each function takes a batch and returns one float32 number per image, `[B]`: a sum over pixels and
+channels, never a mean. No function reduces over the batch, so the energy of an image depends on
+this image only.
 
 Source: Yeh et al. 2017, "Semantic Image Inpainting with Deep Generative Models".
 """
@@ -12,16 +13,16 @@ import tensorflow as tf
 
 
 def importance(known: tf.Tensor, window: int = 7) -> tf.Tensor:
-    """How much each known pixel tells about the hole: the share of hole in the window around it.
+    """Weights each known pixel by the share of hole in the window around it.
 
-        W_i = sum over j in the n x n window around i of (1 - known_j) / n^2    where pixel i is known
+        W_i = sum over j in the n x n window around i of (1 - known_j) / n^2    for a known pixel i
         W_i = 0                                                                 in the hole
 
-    A known pixel beside the hole says more about what is missing than one far away. The picture is mirrored
-    at its border, edge pixel included.
+    A known pixel near the hole says more about the hole than a distant pixel. At its border the
+    mask is mirrored, including the edge pixel.
 
     Args:
-        known: `[B, H, W, 1]`, 1 = given, 0 = hole.
+        known: `[B, H, W, 1]`, 1 = known, 0 = hole.
         window: n, odd; half of it must not exceed H or W.
 
     Returns:
@@ -43,10 +44,10 @@ def importance(known: tf.Tensor, window: int = 7) -> tf.Tensor:
 
 
 def contextual_l1(generated: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """The distance between picture and image on the known pixels, `sum weights * |generated - images|`.
+    """The L1 distance on the known pixels, `sum weights * |generated - images|`.
 
-    With `weights = known` this is the lecture's `||known * G(z) - known * images||_1`; with
-    `weights = importance(known)` it is Yeh et al.'s.
+    `weights = known` gives the distance of the lecture, `||known * G(z) - known * images||_1`.
+    `weights = importance(known)` gives the distance of Yeh et al.
 
     Args:
         generated: `[B, H, W, C]`, G(z).
@@ -63,9 +64,10 @@ def contextual_l1(generated: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -
 def contextual_l2(generated: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """The squared distance on the known pixels, `sum weights * (generated - images)^2`.
 
-    Minus the log-likelihood under Gaussian noise of variance 1/2 in each pixel. A pixel that is 1 off, half the
-    range, costs 1 here as in `contextual_l1`; smaller errors cost less (0.1 off: 0.01 against 0.1), larger ones
-    more, up to 4 against 2.
+    The squared distance is minus the log-likelihood under Gaussian noise of variance 1/2 in each
+    pixel, up to a constant. An error of 1, half the range, costs 1 here as in `contextual_l1`.
+    Smaller errors cost less (an error of 0.1 costs 0.01 against 0.1); larger errors cost more, up
+    to 4 against 2.
 
     Args:
         generated: `[B, H, W, C]`, G(z).
@@ -82,13 +84,13 @@ def contextual_l2(generated: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -
 
 
 def difference(generated: tf.Tensor, images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """`generated - images`, and 0 where the weight is, `[B, H, W, C]` float32."""
-    # A product alone would let a NaN through: 0 * NaN is NaN.
+    """Returns `generated - images`, and 0 where the weight is 0: `[B, H, W, C]` float32."""
+    # A product would not remove a NaN: 0 * NaN is NaN.
     return tf.where(weights > 0, tf.cast(generated, tf.float32) - tf.cast(images, tf.float32), 0.0)
 
 
 def low_resolution(images: tf.Tensor, factor: int) -> tf.Tensor:
-    """The box-averaged images: each `factor` x `factor` block becomes its mean.
+    """Returns the box-averaged images: the mean of each block of `factor` x `factor` pixels.
 
     Args:
         images: `[B, H, W, C]`, H and W known when the graph is built.
@@ -104,20 +106,22 @@ def low_resolution(images: tf.Tensor, factor: int) -> tf.Tensor:
     if factor < 1 or height % factor or width % factor:
         raise ValueError(
             "factor must divide the images' height and width; "
-            f"received factor {factor} for {height} x {width} pixels; choose a common divisor of the two."
+            f"received factor {factor} for {height} x {width} pixels; "
+            "choose a common divisor of the two."
         )
     return tf.nn.avg_pool2d(tf.cast(images, tf.float32), factor, strides=factor, padding="VALID")
 
 
 def contextual_low_resolution(generated: tf.Tensor, images: tf.Tensor, factor: int) -> tf.Tensor:
-    """The distance between box averages, `factor^2 * sum |box(generated) - box(images)|`: super-resolution.
+    """The L1 distance of box averages, `factor^2 * sum |box(generated) - box(images)|`.
 
-    Each average stands for factor^2 pixels. Counting it that often keeps the scale of a sum over pixels, so
-    that one `prior_weight` serves every factor: a constant offset costs what it costs in `contextual_l1`.
+    This distance serves super-resolution. Each average stands for factor^2 pixels and counts
+    factor^2 times. So the distance has the scale of a sum over pixels, and one `prior_weight` suits
+    every factor: a constant offset costs the same here and in `contextual_l1`.
 
     Args:
         generated: `[B, H, W, C]`, G(z).
-        images: `[B, H, W, C]`; read only through its box averages.
+        images: `[B, H, W, C]`; only their box averages are used.
         factor: at least 1; must divide H and W.
 
     Returns:
@@ -131,13 +135,14 @@ def contextual_low_resolution(generated: tf.Tensor, images: tf.Tensor, factor: i
 
 
 def saturating(logits: tf.Tensor) -> tf.Tensor:
-    """The lecture's perceptual term `log(1 - D) = -softplus(logit)`: low where D takes the picture for real.
+    """The perceptual term of the lecture, `log(1 - D) = -softplus(logit)`.
 
-    Computed from the logit, since `log(1 - sigmoid(logit))` is -inf from about logit 17 on in float32. Its
-    slope is -D: nearly none on a picture that D rejects, which is what `non_saturating` mends.
+    The term is low if D takes the picture for a real image. The code uses the logit, because
+    `log(1 - sigmoid(logit))` in float32 is -inf from a logit of about 17. The slope is -D, so the
+    term is nearly flat on a picture that D rejects. `non_saturating` does not have this problem.
 
     Args:
-        logits: `[B, 1]`, D before the sigmoid.
+        logits: `[B, 1]`, output of D before the sigmoid.
 
     Returns:
         `[B]` float32, at most 0.
@@ -148,10 +153,12 @@ def saturating(logits: tf.Tensor) -> tf.Tensor:
 
 
 def non_saturating(logits: tf.Tensor) -> tf.Tensor:
-    """The perceptual term `-log D = softplus(-logit)`: steepest on the pictures that D rejects (slope D - 1).
+    """The perceptual term `-log D = softplus(-logit)`.
+
+    The slope is D - 1, so the term is steepest on the pictures that D rejects.
 
     Args:
-        logits: `[B, 1]`, D before the sigmoid.
+        logits: `[B, 1]`, output of D before the sigmoid.
 
     Returns:
         `[B]` float32, at least 0.
@@ -162,7 +169,10 @@ def non_saturating(logits: tf.Tensor) -> tf.Tensor:
 
 
 def critic(logits: tf.Tensor) -> tf.Tensor:
-    """The perceptual term `-logit`, for a critic: trained by hinge or Wasserstein loss it gives no probability.
+    """The perceptual term `-logit`, for a critic.
+
+    A critic is a discriminator that is trained by the hinge loss or the Wasserstein loss. The
+    output of a critic is not a probability.
 
     Args:
         logits: `[B, 1]`.
