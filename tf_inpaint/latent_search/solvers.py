@@ -1,7 +1,12 @@
-"""What moves z: `init(point) -> state` and `step(energy_fn, point, state, seeds) -> (energy, point, state)`.
+"""Solvers, which move z: the interface, Adam, constraints on z, and random numbers for each row.
 
-Pure functions over a batch of independent points `[B, Z]`: no variable, no loop, no memory of the best point.
-All of that is the search's (`solve`), so a solver is only its equation.
+A solver is two pure functions over a batch of independent points `[B, Z]`:
+
+    init(point) -> state
+    step(energy_fn, point, state, seeds) -> (energy, point, state)
+
+A solver has no variables, no loop and no record of the best point: the search has all three (see
+`loop`). So a solver is only its equation.
 """
 
 import math
@@ -12,38 +17,42 @@ import numpy as np
 import tensorflow as tf
 
 EnergyFn = Callable[[tf.Tensor], tf.Tensor]
-"""Points `[B, Z]` to energies `[B]`, row by row."""
+"""Function from points `[B, Z]` to energies `[B]`. The energy of a row depends on this row only."""
 Constraint = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-"""Points `[B, Z]` and seeds `[B, 2]` to points that the search may look at."""
+"""Function from points `[B, Z]` and seeds `[B, 2]` to points that the search may evaluate."""
 VECTOR_WIDTH = 16
-"""Numbers in the widest vector instruction of a CPU."""
+"""Number of float32 values in the widest vector instruction of a CPU."""
 
 
 class Solver(NamedTuple):
-    """`init(point)` gives the first state; `step(energy_fn, point, state, seeds)` the energy *of the point it was
-    given*, `[B]`, and the next point and state.
-
-    `seeds` are int `[B, 2]`, new ones for every step and row, for `normal` and `uniform`. A state's tensors have a
-    row per point, or are scalars and the same for all rows.
-    """
+    """A method that moves z."""
 
     init: Callable[[tf.Tensor], Any]
+    """Function from the first point to the first state. Each tensor of a state has one row per
+    point, or is a scalar that is the same for all rows."""
     step: Callable[[EnergyFn, tf.Tensor, Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor, Any]]
+    """Function `(energy_fn, point, state, seeds) -> (energy, point, state)`. The returned energy
+    `[B]` belongs to the point that was passed in; the returned point and state are the next ones.
+    `seeds` are int `[B, 2]` for `normal` and `uniform`, different for each step and row."""
 
 
 class AdamState(NamedTuple):
+    """What Adam remembers between two steps."""
+
     count: tf.Tensor
-    """Steps so far, a float32 scalar: of a row of counts the last few powers would be rounded otherwise."""
+    """Number of steps so far, a float32 scalar. With one count per row, the powers of the decays in
+    the last few rows would be rounded differently."""
     mean: tf.Tensor
-    """`[B, Z]`, of the gradients."""
+    """`[B, Z]`, moving average of the gradients."""
     square: tf.Tensor
-    """`[B, Z]`, of the gradients' squares."""
+    """`[B, Z]`, moving average of the squared gradients."""
 
 
 def value_and_gradient(energy_fn: EnergyFn, point: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Energies `[B]` and their gradients `[B, Z]`.
+    """Returns the energies `[B]` and their gradients `[B, Z]`.
 
-    Only the point is watched: a tape that watches the networks' weights as well costs 1.4 times as much.
+    The tape watches only the point. A tape that also watches the weights of the networks takes 1.4
+    times as long.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(point)
@@ -52,17 +61,20 @@ def value_and_gradient(energy_fn: EnergyFn, point: tf.Tensor) -> tuple[tf.Tensor
 
 
 def row_products(rows: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """`rows @ matrix`, `[B, Z]`, to the last bit the same wherever in the batch a row stands.
+    """Returns `rows @ matrix`, `[B, Z]`, bit-identical for a row at any position in the batch.
 
-    One product of all rows takes several at a time and sums what is left over in another order.
+    One matrix product of all rows would process several rows at a time, and would sum the remaining
+    rows in another order.
     """
     return tf.matmul(rows[:, None], matrix)[:, 0]
 
 
 def mix(bits: tf.Tensor) -> tf.Tensor:
-    """Other 64 bits for every 64 bits, one to one, each depending on all: uint64 to uint64, any shape.
+    """Maps uint64 numbers of any shape one-to-one to other uint64 numbers; every output bit depends
+    on all input bits.
 
-    Source: Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", the finaliser of SplitMix64
+    Source: Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", the
+    finalizer of SplitMix64
     """
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
         bits = tf.bitwise.bitwise_xor(
@@ -73,9 +85,15 @@ def mix(bits: tf.Tensor) -> tf.Tensor:
 
 
 def random_bits(seeds: tf.Tensor, size: int) -> tf.Tensor:
-    """The first `size` numbers of SplitMix64 from where each row's seed puts it: `[B, size]` uint64.
+    """Returns the first `size` numbers of one SplitMix64 stream per row, `[B, size]` uint64.
 
-    All rows at once: TensorFlow's own stateless generators take one seed a call, and 64 calls cost three times this.
+    The seed of a row determines where its stream starts. All rows are computed together:
+    TensorFlow's stateless generators take one seed per call, and 64 such calls take three times as
+    long.
+
+    Args:
+        seeds: int `[B, 2]`.
+        size: numbers per row.
     """
     seeds = tf.bitcast(tf.cast(seeds, tf.int64), tf.uint64)
     increment = np.uint64(0x9E3779B97F4A7C15)
@@ -86,11 +104,12 @@ def random_bits(seeds: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def fold_in(seeds: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-    """New seeds, int64 `[B, 2]`, out of each row's seed and its number: such as that of a step.
+    """Returns new seeds, int64 `[B, 2]`, from the seed and a number of each row, such as the number
+    of a step.
 
     Args:
         seeds: int `[B, 2]`.
-        numbers: int `[B]`, or a scalar for all.
+        numbers: int `[B]`, or a scalar for all rows.
     """
     first = tf.bitcast(random_bits(seeds, 1), tf.int64)
     second = tf.broadcast_to(tf.cast(numbers, tf.int64), tf.shape(first)[:1])
@@ -98,57 +117,62 @@ def fold_in(seeds: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
 
 
 def uniform(seeds: tf.Tensor, size: int) -> tf.Tensor:
-    """`[B, size]` float32, uniform in [0, 1), a row's from its own seed alone. More numbers begin with the same ones.
+    """Returns float32 numbers `[B, size]`, uniform in [0, 1).
+
+    The numbers of a row depend on its own seed only. A larger `size` starts with the same numbers.
 
     Args:
-        seeds: int `[B, 2]`; use each one once.
-        size: numbers a row.
+        seeds: int `[B, 2]`; use each seed once.
+        size: numbers per row.
     """
     mantissa = tf.bitwise.right_shift(random_bits(seeds, size), tf.constant(64 - 24, tf.uint64))
     return tf.cast(mantissa, tf.float32) * 2.0**-24
 
 
 def normal(seeds: tf.Tensor, size: int) -> tf.Tensor:
-    """`[B, size]` float32, from N(0, 1), a row's from its own seed alone: the quantiles of uniform numbers.
+    """Returns float32 numbers `[B, size]` from N(0, 1), the normal quantiles of uniform numbers.
+
+    The numbers of a row depend on its own seed only. A larger `size` starts with the same numbers.
 
     Args:
-        seeds: int `[B, 2]`; use each one once.
-        size: numbers a row.
+        seeds: int `[B, 2]`; use each seed once.
+        size: numbers per row.
     """
-    # A vector instruction and the scalar code for what is left over round differently: no row may be left over.
+    # Vector and scalar code round differently, so every row is padded to whole vectors.
     padded = -(-size // VECTOR_WIDTH) * VECTOR_WIDTH
     mantissa = tf.bitwise.right_shift(random_bits(seeds, padded), tf.constant(64 - 23, tf.uint64))
-    # In the middle of 2^23 equal parts: 0 and 1 have no quantile.
+    # The middle of one of 2^23 equal intervals: 0 and 1 have no finite quantile.
     return tf.math.ndtri(tf.cast(mantissa, tf.float32) * 2.0**-23 + 2.0**-24)[:, :size]
 
 
 def unconstrained(point: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-    """The point itself: no constraint."""
+    """Returns the point unchanged."""
     return point
 
 
 def clip(point: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-    """The nearest point in the support of the prior, [-1, 1]^Z."""
+    """Returns the nearest point in the support of the prior, [-1, 1]^Z."""
     return tf.clip_by_value(point, -1.0, 1.0)
 
 
 def redraw(point: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-    """Stochastic clipping: an entry that left [-1, 1] is drawn anew, uniform in [-1, 1]; the others stay.
+    """Replaces each entry outside [-1, 1] by a random one, uniform in [-1, 1]: stochastic clipping.
 
-    Clipped ones would pile up at the edge, where few of the z lie that the generator was trained on.
+    With `clip`, many entries would end exactly at -1 or 1, where the generator was trained on few
+    z.
 
     Args:
         point: `[B, Z]`.
         seeds: int `[B, 2]`.
 
-    Source: Lipton & Tripathi 2017, "Precise recovery of latent vectors from generative adversarial networks",
-    https://arxiv.org/abs/1702.04782
+    Source: Lipton & Tripathi 2017, "Precise recovery of latent vectors from generative adversarial
+    networks", https://arxiv.org/abs/1702.04782
     """
     return tf.where(tf.abs(point) > 1.0, 2.0 * uniform(seeds, point.shape[1]) - 1.0, point)
 
 
 CONSTRAINTS: dict[str, Constraint] = {"clip": clip, "stochastic": redraw, "none": unconstrained}
-"""What keeps z in the prior's support, by the name of the setting."""
+"""Constraints that keep z in the support of the prior, by the name of the setting."""
 
 
 def adam(
@@ -162,21 +186,26 @@ def adam(
 ) -> Solver:
     """Adam over z: `z <- constrain(z - learning_rate * W (m_hat / (sqrt(v_hat) + epsilon)))`.
 
-    m_hat and v_hat are the means of the gradient along the columns of W and of its square. Without `directions` W
-    is the identity. Adam scales each coordinate by itself; where the energy is steep along some direction between
-    the coordinates, as a generator's is a thousandfold, it needs W to see that.
+    m_hat and v_hat are the bias-corrected moving averages of `g` and `g^2`, and `g = W^T gradient`
+    is the gradient along the columns of W. Without `directions`, W is the identity.
+
+    Adam scales each coordinate separately. The energy of a generator can be a thousand times
+    steeper along one direction than along another, and these directions are not the coordinate
+    axes. Without W, Adam cannot adapt to the steep directions.
 
     Args:
-        learning_rate: about how far z moves along a column of W in a step; the prior is 2 wide.
+        learning_rate: approximate distance that z moves along a column of W in one step; the prior
+            is 2 wide.
         beta_1: decay of the mean gradient.
         beta_2: decay of the mean squared gradient.
         epsilon: keeps the quotient finite where gradients vanish.
-        constrain: applied to every new point; one of `CONSTRAINTS`.
-        directions: W, `[Z, Z]`, such as `curvature.directions`.
-        decay_steps: the learning rate falls along a cosine to a twentieth in so many steps; None: it stays.
+        constrain: is applied to every new point; one of `CONSTRAINTS`.
+        directions: W, `[Z, Z]`, for example `curvature.directions`.
+        decay_steps: number of steps in which the learning rate falls along a cosine to a twentieth;
+            None keeps the learning rate constant.
 
-    Source: Kingma & Ba 2015, algorithm 1, https://arxiv.org/abs/1412.6980; in an eigenbasis, Vyas et al. 2024,
-    https://arxiv.org/abs/2409.11321
+    Source: Kingma & Ba 2015, algorithm 1, https://arxiv.org/abs/1412.6980; in an eigenbasis, Vyas
+    et al. 2024, https://arxiv.org/abs/2409.11321
     """
     basis = None if directions is None else tf.constant(directions, tf.float32)
 
@@ -193,16 +222,17 @@ def adam(
         energy, gradient = value_and_gradient(energy_fn, point)
         if basis is not None:
             gradient = row_products(gradient, basis)
+
+        # Update the moving averages.
         count = state.count + 1
         mean = beta_1 * state.mean + (1 - beta_1) * gradient
         square = beta_2 * state.square + (1 - beta_2) * tf.square(gradient)
+
+        # Move the point.
         change = mean / (1 - beta_1**count) / (tf.sqrt(square / (1 - beta_2**count)) + epsilon)
         if basis is not None:
             change = row_products(change, tf.transpose(basis))
-        return (
-            energy,
-            constrain(point - rate(state.count) * change, seeds),
-            AdamState(count, mean, square),
-        )
+        next_point = constrain(point - rate(state.count) * change, seeds)
+        return energy, next_point, AdamState(count, mean, square)
 
     return Solver(init, step)
