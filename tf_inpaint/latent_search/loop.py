@@ -1,7 +1,8 @@
-"""The search for z: one loop, which owns everything that is no solver's business.
+"""The search loop: applies a solver to a batch of points, and does what a solver does not.
 
-`start` gives the points to begin with, `search_loop` is the loop as a pure function over its state, and `Search`
-holds that state in variables, so that a search can be watched, checkpointed and continued.
+The loop records the best point of each row, decides when a row has converged, and rejects values
+that are not finite. `search_loop` is a pure function over its state. `Search` holds this state in
+variables, so that a search can be watched, saved and continued.
 """
 
 from collections.abc import Callable
@@ -15,82 +16,169 @@ from tf_inpaint.latent_search.solvers import Solver, fold_in
 
 
 class Reason(IntEnum):
-    """Why a search ended; `sentence` says it in words, and what may help."""
+    """Why a search ended."""
 
     CAP = 0
+    """The search took all its steps. More steps may lower the energy further."""
     CONVERGED = 1
+    """The energy no longer fell."""
     NO_ENERGY = 2
+    """No point had a finite energy. Check the networks and the known pixels for NaN."""
     DRAWN = 3
-
-    @property
-    def sentence(self) -> str:
-        return {
-            Reason.CAP: "It took all its steps; more of them may lower the energy further.",
-            Reason.CONVERGED: "Its energy no longer fell.",
-            Reason.DRAWN: "It was drawn at the end of a chain, all of which are of one length.",
-            Reason.NO_ENERGY: "No point had a finite energy; check the networks and the known pixels for NaN.",
-        }[self]
+    """z is the end of a chain that draws samples. All chains have the same length."""
 
 
 class Stopping(NamedTuple):
-    """When a row has converged: its energy has not fallen by the share `tolerance` in `patience` steps."""
+    """Rule for convergence: a row has converged when its energy stops falling."""
 
     tolerance: float
+    """Minimum fall of the energy that counts, as a share of the energy."""
     patience: int
+    """Number of steps without a fall that counts, after which the row has converged."""
 
 
 class State(NamedTuple):
-    """Where the searches of B rows are. A row never looks at another."""
+    """The state of a search over B rows. The rows are independent of each other."""
 
     point: tf.Tensor
-    """`[B, Z]`, what the solver looks at next."""
+    """`[B, Z]`, points that the solver evaluates next."""
     solver: Any
-    """What the solver remembers."""
+    """State of the solver."""
     best_point: tf.Tensor
-    """`[B, Z]`, of the lowest energy so far."""
+    """`[B, Z]`, points of the lowest energy so far."""
     best_energy: tf.Tensor
-    """`[B]`; infinite until a finite energy was seen."""
+    """`[B]`, energy of `best_point`; infinite until a finite energy was found."""
     seeds: tf.Tensor
-    """int64 `[B, 2]`, a row's own; with the number of the step they give the solver's."""
+    """int64 `[B, 2]`, seed of each row. The seed and the number of a step give the seed of the
+    step."""
     steps: tf.Tensor
-    """int32 `[B]`, taken so far."""
-    level: tf.Tensor
-    """`[B]`, the energy when it last fell by enough to go on."""
-    stale: tf.Tensor
-    """int32 `[B]`, steps since."""
+    """int32 `[B]`, number of steps so far."""
+    reference_energy: tf.Tensor
+    """`[B]`, energy at the last step that fell by the tolerance."""
+    stale_steps: tf.Tensor
+    """int32 `[B]`, number of steps since the step of `reference_energy`."""
     memory: Any = ()
-    """What `refresh` gave last, a row per point."""
+    """Latest result of `refresh`. Each tensor has one row per point."""
+
+
+class Result(NamedTuple):
+    """What a search found for B rows."""
+
+    point: tf.Tensor
+    """`[B, Z]`, point of the lowest energy, or the last point with `keep="last"`."""
+    energy: tf.Tensor
+    """`[B]`, energy of `point`."""
+    steps: tf.Tensor
+    """int32 `[B]`, number of steps of each row."""
+    reason: tf.Tensor
+    """int32 `[B]`, the `Reason` why the search of each row ended."""
 
 
 def initial_state(
     solver: Solver, point: tf.Tensor, seeds: tf.Tensor | None = None, memory: Any = ()
 ) -> State:
-    """The state before the first step, at `point` `[B, Z]`; without seeds (int `[B, 2]`) they are 0.
+    """Returns the state before the first step.
 
     Args:
-        memory: anything of the structure and shapes that `refresh` gives, if there is one.
+        solver: the solver that will move the points.
+        point: `[B, Z]`, points where the search starts.
+        seeds: int `[B, 2]`, seed of each row; None: 0 for all rows.
+        memory: only with `refresh`: any value with the structure and the shapes of its result.
     """
-    nothing = tf.fill(tf.shape(point)[:1], float("inf"))
-    zeros = tf.zeros_like(nothing, tf.int32)
+    infinite = tf.fill(tf.shape(point)[:1], float("inf"))
+    zeros = tf.zeros_like(infinite, tf.int32)
     seeds = (
         tf.zeros(tf.stack([tf.shape(point)[0], 2]), tf.int64)
         if seeds is None
         else tf.cast(seeds, tf.int64)
     )
-    return State(point, solver.init(point), point, nothing, seeds, zeros, nothing, zeros, memory)
+    return State(point, solver.init(point), point, infinite, seeds, zeros, infinite, zeros, memory)
 
 
-def live(state: State, stopping: Stopping | None) -> tf.Tensor:
-    """Which rows still move, bool `[B]`: those that have not converged."""
+def active_rows(state: State, stopping: Stopping | None) -> tf.Tensor:
+    """Returns which rows have not converged yet, bool `[B]`."""
     if stopping is None:
-        return tf.ones_like(state.stale, tf.bool)
-    return state.stale < stopping.patience
+        return tf.ones_like(state.stale_steps, tf.bool)
+    return state.stale_steps < stopping.patience
 
 
 def reasons(state: State, stopping: Stopping | None) -> tf.Tensor:
-    """Why each row ended, int32 `[B]` of `Reason`, once the loop has."""
-    ended = tf.where(live(state, stopping), int(Reason.CAP), int(Reason.CONVERGED))
+    """Returns why each row ended, int32 `[B]` of `Reason`, for the state after the loop."""
+    ended = tf.where(active_rows(state, stopping), int(Reason.CAP), int(Reason.CONVERGED))
     return tf.where(tf.math.is_finite(state.best_energy), ended, int(Reason.NO_ENERGY))
+
+
+def result_of(state: State, stopping: Stopping | None) -> Result:
+    """Returns what a search found, from its last state."""
+    return Result(state.best_point, state.best_energy, state.steps, reasons(state, stopping))
+
+
+def select(rows: tf.Tensor, new: Any, old: Any) -> Any:
+    """Returns the new values in the selected rows and the old values in all other rows.
+
+    A scalar belongs to no row; its new value is returned.
+
+    Args:
+        rows: bool `[B]`.
+        new: a tensor, or a nested structure of tensors.
+        old: values of the same structure and shapes.
+    """
+
+    def choose(new, old):
+        if new.shape.rank == 0:
+            return new
+        return tf.where(tf.reshape(rows, [-1] + [1] * (new.shape.rank - 1)), new, old)
+
+    return tf.nest.map_structure(choose, new, old)
+
+
+def next_state(
+    state: State,
+    energy: tf.Tensor,
+    point: tf.Tensor,
+    solver_state: Any,
+    memory: Any,
+    tolerance: float,
+    keep: str,
+) -> State:
+    """Returns the state after one step of the solver: records the best points and counts the steps.
+
+    A row whose energy or next point is not finite returns to its best point, and its solver state
+    stays as it was.
+
+    Args:
+        state: the state before the step.
+        energy: `[B]`, energy of `state.point`.
+        point: `[B, Z]`, next points that the solver proposes.
+        solver_state: next state of the solver.
+        memory: see `State`.
+        tolerance: see `Stopping`.
+        keep: see `search_loop`.
+    """
+    # Record the best point.
+    finite_energy = tf.math.is_finite(energy)
+    better = finite_energy if keep == "last" else finite_energy & (energy < state.best_energy)
+    best_point = tf.where(better[:, None], state.point, state.best_point)
+
+    # Reject a row that is not finite.
+    finite = finite_energy & tf.reduce_all(tf.math.is_finite(point), axis=1)
+
+    # Check whether the energy fell. Infinity minus a share of infinity is NaN, so the first finite
+    # energy needs its own test.
+    required_energy = state.reference_energy - tolerance * tf.abs(state.reference_energy)
+    fell = finite_energy & (tf.math.is_inf(state.reference_energy) | (energy < required_energy))
+
+    return State(
+        tf.where(finite[:, None], point, best_point),
+        select(finite, solver_state, state.solver),
+        best_point,
+        tf.where(better, energy, state.best_energy),
+        state.seeds,
+        state.steps + 1,
+        tf.where(fell, energy, state.reference_energy),
+        tf.where(fell, 0, state.stale_steps + 1),
+        memory,
+    )
 
 
 def search_loop(
@@ -103,79 +191,65 @@ def search_loop(
     refresh: Callable[[tf.Tensor], Any] | None = None,
     refresh_every: int = 1,
 ) -> State:
-    """The state after `steps` more steps of the solver, or fewer once every row has converged.
+    """Returns the state after `steps` more steps of the solver, or once every row has converged.
 
-    Each step looks at `state.point`, and keeps it where no energy was lower: `best_energy` never rises. A row
-    whose energy or next point is not finite returns to its best point, and a row that has converged stays as it
-    is, to the bit; neither touches the other rows.
+    Each step evaluates `state.point` and records every point whose energy is the lowest so far, so
+    `best_energy` never rises. A row whose energy or next point is not finite returns to its best
+    point. A converged row stays bit-identical. Neither case changes any other row.
 
     Args:
-        energy_fn: points `[B, Z]` to energies `[B]`, row by row.
-        solver: what moves the points.
-        state: from `initial_state`, or an earlier call.
+        energy_fn: points `[B, Z]` to energies `[B]`, row by row; with `refresh`, points and the
+            latest result of `refresh` to energies.
+        solver: the solver that moves the points.
+        state: from `initial_state`, or from an earlier call.
         steps: int32 scalar.
-        stopping: None: no row ever has converged.
-        keep: "last" keeps the last point looked at, whatever its energy, instead of the best.
-        refresh: points `[B, Z]` to what `energy_fn` is given as its second argument, for what is too dear to
-            compute in every step: called in every `refresh_every`-th.
+        stopping: when a row has converged; None: never.
+        keep: "best" records the point of the lowest energy, "last" the last evaluated point.
+        refresh: points `[B, Z]` to a value that `energy_fn` needs and that takes too long to
+            compute in every step.
+        refresh_every: number of steps from one call of `refresh` to the next.
     """
+    tolerance = 0.0 if stopping is None else stopping.tolerance
+
+    def unfinished(step, state):
+        return (step < steps) & tf.reduce_any(active_rows(state, stopping))
 
     def body(step, state):
-        memory, whole_fn = state.memory, energy_fn
+        # Refresh the memory.
+        memory, step_energy_fn = state.memory, energy_fn
         if refresh is not None:
-            # The rows that still move have all taken as many steps as the one that took most.
+            # All active rows have taken the same number of steps, and no row has taken more.
             due = tf.reduce_max(state.steps) % refresh_every == 0
             memory = tf.cond(due, lambda: refresh(state.point), lambda: state.memory)
-            whole_fn = lambda z: energy_fn(z, memory)  # noqa: E731
+
+            def step_energy_fn(z):
+                return energy_fn(z, memory)
+
+        # Take a step in the rows that have not converged.
         seeds = fold_in(state.seeds, state.steps)
-        energy, point, solver_state = solver.step(whole_fn, state.point, state.solver, seeds)
-        energetic = tf.math.is_finite(energy)
-        lower = energetic if keep == "last" else energetic & (energy < state.best_energy)
-        best_point = tf.where(lower[:, None], state.point, state.best_point)
-        finite = energetic & tf.reduce_all(tf.math.is_finite(point), axis=1)
-        # Infinity less a share of infinity has no value: the first energy counts as fallen.
-        fallen = energetic & (
-            tf.math.is_inf(state.level) | (energy < state.level - tolerance * tf.abs(state.level))
-        )
-        moved = State(
-            tf.where(finite[:, None], point, best_point),
-            select(finite, solver_state, state.solver),
-            best_point,
-            tf.where(lower, energy, state.best_energy),
-            state.seeds,
-            state.steps + 1,
-            tf.where(fallen, energy, state.level),
-            tf.where(fallen, 0, state.stale + 1),
-            memory,
-        )
-        return step + 1, moved if stopping is None else select(live(state, stopping), moved, state)
+        energy, point, solver_state = solver.step(step_energy_fn, state.point, state.solver, seeds)
+        moved = next_state(state, energy, point, solver_state, memory, tolerance, keep)
+        if stopping is not None:
+            moved = select(active_rows(state, stopping), moved, state)
+        return step + 1, moved
 
-    tolerance = 0.0 if stopping is None else stopping.tolerance
-    going = lambda step, state: (step < steps) & tf.reduce_any(live(state, stopping))  # noqa: E731
-    return tf.while_loop(going, body, (0, state))[1]
-
-
-def select(rows: tf.Tensor, new: Any, old: Any) -> Any:
-    """The new values in these rows, bool `[B]`, and the old ones in the others; scalars are of no row, and new."""
-
-    def choose(new, old):
-        if new.shape.rank == 0:
-            return new
-        return tf.where(tf.reshape(rows, [-1] + [1] * (new.shape.rank - 1)), new, old)
-
-    return tf.nest.map_structure(choose, new, old)
+    return tf.while_loop(unfinished, body, (0, state))[1]
 
 
 class Search(tf.Module):
-    """A search through a block of rows, held in variables; `z` is the one that is trainable.
+    """A search over a block of rows, with its state in variables. Only `z` is trainable.
 
     Args:
-        energy_fn: `(z [B, Z], *conditions) -> [B]`, row by row; with `refresh` its memory is the second argument.
-        solver: what moves z.
-        block_size: B, fixed: convolutions round differently at different batch sizes, and 300 steps make
-            different answers of that.
+        energy_fn: `(z [B, Z], *conditions) -> [B]`, row by row; with `refresh` its second argument
+            is the latest result of `refresh`.
+        solver: the solver that moves z.
+        block_size: B. B is fixed because convolutions round differently at different batch sizes,
+            and after 300 steps such a difference gives other answers.
         latent_size: Z.
-        stopping, keep, refresh, refresh_every: see `search_loop`.
+        stopping: see `search_loop`.
+        keep: see `search_loop`.
+        refresh: see `search_loop`.
+        refresh_every: see `search_loop`.
     """
 
     def __init__(
@@ -199,53 +273,81 @@ class Search(tf.Module):
         self.z = tf.Variable(tf.zeros([block_size, latent_size]), name="z")
         zeros = tf.zeros([block_size, latent_size])
         first = initial_state(solver, zeros, memory=refresh(zeros) if refresh else ())
-        self.rest = tf.nest.map_structure(
+        self.other_variables = tf.nest.map_structure(
             lambda value: tf.Variable(value, trainable=False), first[1:]
         )
 
     @property
     def state(self) -> State:
-        return State(
-            tf.convert_to_tensor(self.z), *tf.nest.map_structure(tf.convert_to_tensor, self.rest)
-        )
-
-    def assign(self, state: State) -> None:
-        self.z.assign(state.point)
-        tf.nest.map_structure(lambda variable, value: variable.assign(value), self.rest, state[1:])
-
-    @tf.function(autograph=False)
-    def restart(self, point: tf.Tensor, seeds: tf.Tensor | None = None) -> None:
-        """Begins anew at `point` `[B, Z]`; see `initial_state`."""
-        self.assign(
-            initial_state(self.solver, tf.convert_to_tensor(point), seeds, self.state.memory)
-        )
+        """The current state, as tensors."""
+        others = tf.nest.map_structure(tf.convert_to_tensor, self.other_variables)
+        return State(tf.convert_to_tensor(self.z), *others)
 
     @property
     def all_converged(self) -> bool:
         """Whether every row has converged."""
-        return self.stopping is not None and not np.any(live(self.state, self.stopping))
+        return self.stopping is not None and not np.any(active_rows(self.state, self.stopping))
+
+    def assign(self, state: State) -> None:
+        """Sets the variables to this state."""
+        self.z.assign(state.point)
+        tf.nest.map_structure(
+            lambda variable, value: variable.assign(value), self.other_variables, state[1:]
+        )
+
+    def advanced(self, state: State, conditions: tuple[tf.Tensor, ...], steps: tf.Tensor) -> State:
+        """Returns the state after up to `steps` more steps; sets no variable."""
+
+        def energy_fn(z, *memory):
+            return self.energy_fn(z, *memory, *conditions)
+
+        return search_loop(
+            energy_fn,
+            self.solver,
+            state,
+            steps,
+            self.stopping,
+            self.keep,
+            self.refresh,
+            self.refresh_every,
+        )
 
     @tf.function(autograph=False)
-    def result(self) -> tuple[tf.Tensor, ...]:
-        """`best_point`, `best_energy`, `steps` and `reasons` of the rows."""
-        state = self.state
-        return state.best_point, state.best_energy, state.steps, reasons(state, self.stopping)
+    def restart(self, point: tf.Tensor, seeds: tf.Tensor | None = None) -> None:
+        """Starts a new search at `point` `[B, Z]`; for `seeds` see `initial_state`."""
+        self.assign(
+            initial_state(self.solver, tf.convert_to_tensor(point), seeds, self.state.memory)
+        )
 
     @tf.function(autograph=False)
-    def advance(self, conditions, steps) -> None:
-        """Takes up to `steps` (int32 scalar) more steps; `conditions` are the further arguments of `energy_fn`."""
-        energy_fn = lambda z, *memory: self.energy_fn(z, *memory, *conditions)  # noqa: E731
-        settings = self.stopping, self.keep, self.refresh, self.refresh_every
-        self.assign(search_loop(energy_fn, self.solver, self.state, steps, *settings))
+    def advance(self, conditions: tuple[tf.Tensor, ...], steps: tf.Tensor) -> None:
+        """Takes up to `steps` more steps.
+
+        Args:
+            conditions: further arguments of `energy_fn`.
+            steps: int32 scalar.
+        """
+        self.assign(self.advanced(self.state, conditions, steps))
+
+    @tf.function(autograph=False)
+    def result(self) -> Result:
+        """Returns what the search has found so far."""
+        return result_of(self.state, self.stopping)
 
     def minimize(
-        self, point: tf.Tensor, seeds: tf.Tensor, conditions, steps: int
-    ) -> tuple[tf.Tensor, ...]:
-        """What `result` gives after `steps` steps from `point`, without touching a variable: for served models."""
-        energy_fn = lambda z, *memory: self.energy_fn(z, *memory, *conditions)  # noqa: E731
-        # The first step refreshes it.
-        memory = tf.nest.map_structure(lambda variable: tf.zeros(variable.shape), self.rest[-1])
+        self,
+        point: tf.Tensor,
+        seeds: tf.Tensor,
+        conditions: tuple[tf.Tensor, ...],
+        steps: int,
+    ) -> Result:
+        """Returns the result of up to `steps` steps from `point`, without any variable.
+
+        A served model needs this method, because concurrent requests would share the variables.
+        """
+        # The first step refreshes the memory.
+        memory = tf.nest.map_structure(
+            lambda variable: tf.zeros(variable.shape), self.other_variables[-1]
+        )
         state = initial_state(self.solver, point, seeds, memory)
-        settings = self.stopping, self.keep, self.refresh, self.refresh_every
-        state = search_loop(energy_fn, self.solver, state, steps, *settings)
-        return state.best_point, state.best_energy, state.steps, reasons(state, self.stopping)
+        return result_of(self.advanced(state, conditions, steps), self.stopping)

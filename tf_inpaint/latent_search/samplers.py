@@ -1,12 +1,12 @@
-"""What draws z from the posterior: Metropolis-adjusted Langevin and Hamiltonian Monte Carlo, as solvers.
+"""Hamiltonian Monte Carlo as a solver, which draws z from the posterior.
 
-A sampler moves u, whose prior is N(0, I), and leaves the density proportional to
+The sampler moves u, whose prior is N(0, I), and its invariant density is proportional to
 
     exp(-energy(u) / temperature) N(u; 0, I)
 
-as it is. `z = erf(u / sqrt 2)` is then uniform in [-1, 1], the prior of the generator, and has no edge at which a
-chain would have to be held: `of_uniform` makes a sampler of z out of one of u. Each row is a chain of its own, with
-its own step size and its own acceptance.
+`z = erf(u / sqrt 2)` is then uniform in [-1, 1] under the prior, as the generator requires. Unlike
+z, u has no edge at which a chain would have to be stopped. Each row is a separate chain, with its
+own step size and its own acceptance.
 """
 
 import math
@@ -23,63 +23,55 @@ from tf_inpaint.latent_search.solvers import (
     value_and_gradient,
 )
 
-EDGE = 0.999
-"""The largest |z| that a chain starts from: at 1, where a clipped search leaves many entries, u is infinite."""
+MAX_START = 0.999
+"""Maximum |z| at which a chain starts. A search with `clip` leaves many entries at 1, where u is
+infinite."""
 
 ForceFn = Callable[[tf.Tensor], tuple[Any, tf.Tensor]]
-"""Points `[B, Z]` to whatever is worth knowing there, and to the slope of the potential, `[B, Z]`."""
+"""Function from points `[B, Z]` to any further results and to the slope of the potential there,
+`[B, Z]`."""
 
 
 class ChainState(NamedTuple):
-    """What a chain knows besides its point. Nothing in it depends on the temperature, which may change."""
+    """What a chain remembers besides its point.
+
+    Nothing here depends on the temperature, so the temperature may change between two steps.
+    """
 
     count: tf.Tensor
-    """Steps so far, a float32 scalar."""
+    """Number of steps so far, a float32 scalar."""
     energy: tf.Tensor
-    """`[B]`, at the point; infinite where it is not finite."""
+    """`[B]`, energy at the point; infinite as long as no finite energy was found."""
     gradient: tf.Tensor
-    """`[B, Z]`, of the energy at the point."""
+    """`[B, Z]`, gradient of the energy at the point."""
     log_step: tf.Tensor
-    """`[B]`, the logarithm of the step size."""
-    acceptance: tf.Tensor
-    """`[B]`, the probability with which the last proposal was accepted."""
+    """`[B]`, logarithm of the step size."""
+    acceptance_probability: tf.Tensor
+    """`[B]`, probability with which the last proposal was accepted."""
 
 
 def padded_to_vectors(function: Callable[[tf.Tensor], tf.Tensor], values: tf.Tensor) -> tf.Tensor:
-    """`function` of every entry, with rows filled up to whole vector instructions.
+    """Applies `function` to every entry, with each row padded to whole vector instructions.
 
-    These and the scalar code for what is left over round differently, and which row is left over depends on the
-    others. A chain makes another one of a last bit.
+    Vector code and scalar code round differently, and without padding the other rows decide which
+    entries get the scalar code. A difference in the last bit leads to another chain.
     """
     values = tf.convert_to_tensor(values)
     size = values.shape[-1]
-    return function(
-        tf.pad(values, [[0, 0]] * (values.shape.rank - 1) + [[0, -size % VECTOR_WIDTH]])
-    )[..., :size]
+    padding = [[0, 0]] * (values.shape.rank - 1) + [[0, -size % VECTOR_WIDTH]]
+    return function(tf.pad(values, padding))[..., :size]
 
 
 def to_uniform(u: tf.Tensor) -> tf.Tensor:
-    """`z = erf(u / sqrt 2)`: uniform in [-1, 1] where u is N(0, 1)."""
+    """Returns `z = erf(u / sqrt 2)`, which is uniform in [-1, 1] if u is from N(0, 1)."""
     return padded_to_vectors(tf.math.erf, math.sqrt(0.5) * u)
 
 
 def to_normal(z: tf.Tensor) -> tf.Tensor:
-    """The u of which z is `to_uniform`, for |z| up to `EDGE`; beyond it, that of the edge, 3.3."""
-    return math.sqrt(2.0) * padded_to_vectors(tf.math.erfinv, tf.clip_by_value(z, -EDGE, EDGE))
-
-
-def of_uniform(sampler: Solver) -> Solver:
-    """The same chain seen from z in [-1, 1]^Z: it carries u along and shows `to_uniform(u)`."""
-
-    def init(z):
-        u = to_normal(z)
-        return u, sampler.init(u)
-
-    def step(energy_fn, z, state, seeds):
-        energy, u, inner = sampler.step(lambda u: energy_fn(to_uniform(u)), *state, seeds)
-        return energy, to_uniform(u), (u, inner)
-
-    return Solver(init, step)
+    """Returns the u with `to_uniform(u) = z`. Where |z| exceeds `MAX_START`, |u| is 3.3."""
+    return math.sqrt(2.0) * padded_to_vectors(
+        tf.math.erfinv, tf.clip_by_value(z, -MAX_START, MAX_START)
+    )
 
 
 def leapfrog(
@@ -90,27 +82,30 @@ def leapfrog(
     lengths: tf.Tensor,
     steps: int,
 ) -> tuple[tf.Tensor, tf.Tensor, Any]:
-    """The end of a path under the Hamiltonian `potential(u) + |momentum|^2 / 2`, in `steps` leapfrog steps.
+    """Follows the Hamiltonian `potential(u) + |momentum|^2 / 2` for some leapfrog steps.
 
-    It keeps volumes, and with the momentum turned about at its end it leads back to where it began: what makes a
-    Metropolis test of the two ends enough.
+    The map keeps volumes. With the sign of the momentum reversed at the end, the same steps lead
+    back to the start. Because of these two properties, a Metropolis test of the two ends is
+    sufficient.
 
     Args:
         force_fn: see `ForceFn`.
-        u, momentum, slope: `[B, Z]`, where the path begins and the slope of the potential there.
-        lengths: `[B, Z]`, how far a step goes for each unit of momentum.
+        u: `[B, Z]`, start of the path.
+        momentum: `[B, Z]`, momentum at the start.
+        slope: `[B, Z]`, slope of the potential at the start.
+        lengths: `[B, Z]`, distance of one step per unit of momentum.
         steps: at least 1.
 
     Returns:
-        `(u, momentum, told)`: told is what `force_fn` told of the end.
+        `(u, momentum, info)` at the end of the path; info is the first result of `force_fn` there.
     """
-    told = None
+    info = None
     for _ in range(steps):
         momentum -= 0.5 * lengths * slope
         u += lengths * momentum
-        told, slope = force_fn(u)
+        info, slope = force_fn(u)
         momentum -= 0.5 * lengths * slope
-    return u, momentum, told
+    return u, momentum, info
 
 
 def hamiltonian(
@@ -122,31 +117,42 @@ def hamiltonian(
     target_acceptance_rate: float = 0.65,
     adjusted: bool = True,
 ) -> Solver:
-    """Hamiltonian Monte Carlo over u, with the density above as its invariant one.
+    """Hamiltonian Monte Carlo over u. The density at the top of this module is its invariant one.
 
-        momentum ~ N(0, I),   (u', momentum') = leapfrog(u, momentum),   H = energy / temperature + |u|^2 / 2
-        accept u' with the probability min(1, exp(H(u) + |momentum|^2 / 2 - H(u') - |momentum'|^2 / 2))
+        momentum ~ N(0, I)
+        (u', momentum') = leapfrog(u, momentum)
+        H(u, momentum) = energy(u) / temperature + |u|^2 / 2 + |momentum|^2 / 2
+        accept u' with probability min(1, exp(H(u, momentum) - H(u', momentum')))
 
-    A step costs `leapfrog_steps` gradients: energy and gradient of the point are carried along. So the first step of
-    a chain is of length 0 and does nothing but compute them. A proposal whose energy or gradient is not finite is
-    rejected. In the steps 1 to `adapt_steps` the logarithm of a row's step size follows the acceptance (Robbins &
-    Monro); density and detailed balance hold after them.
+    With one leapfrog step this is the Metropolis-adjusted Langevin algorithm, whose proposal is
+
+        u' = u - step_size^2 / 2 * (u + gradient / temperature) + step_size * N(0, I)
+
+    A step evaluates `leapfrog_steps` gradients, because the state holds the energy and the gradient
+    of the point. The first step of a chain has length 0 and only computes these two. A proposal
+    whose energy or gradient is not finite is rejected.
+
+    In the steps 1 to `adapt_steps`, the logarithm of the step size of a row follows its acceptance
+    probability (Robbins & Monro). The density is invariant only after these steps.
 
     Args:
-        step_size: epsilon, at first.
-        leapfrog_steps: of each proposal.
+        step_size: first step size.
+        leapfrog_steps: leapfrog steps per proposal.
         temperature: a scalar, or `[B]`.
-        scales: `[Z]` or `[B, Z]`, lengths of a step along the coordinates, with a mass matrix of `scales^-2`. They
-            must not depend on where the chain is.
-        adapt_steps: of the burn-in; 0 keeps epsilon.
-        target_acceptance_rate: the mean one to be reached; 0.65 serves long paths, 0.57 single steps.
-        adjusted: False accepts every finite proposal. The density is then another one; for comparison.
+        scales: `[Z]` or `[B, Z]`, length of a step along each coordinate; the mass matrix is
+            `scales^-2`. The scales must not depend on the point.
+        adapt_steps: number of steps of the burn-in; 0 keeps the step size.
+        target_acceptance_rate: mean acceptance probability that the step size is adapted to; 0.65
+            suits long paths, 0.57 suits single leapfrog steps.
+        adjusted: False accepts every finite proposal, only for comparison: the invariant density
+            is then another one.
 
-    Source: Neal 2011, "MCMC using Hamiltonian dynamics", https://arxiv.org/abs/1206.1901; acceptances of Roberts &
-    Rosenthal 1998 and Beskos et al. 2013
+    Source: Neal 2011, "MCMC using Hamiltonian dynamics", https://arxiv.org/abs/1206.1901; Roberts &
+    Tweedie 1996, "Exponential convergence of Langevin distributions and their discrete
+    approximations"; acceptance rates of Roberts & Rosenthal 1998 and Beskos et al. 2013
     """
     temperature = tf.convert_to_tensor(temperature, tf.float32)
-    heat = temperature[..., None]
+    temperature_column = temperature[..., None]
 
     def init(u):
         zeros = tf.zeros_like(u[:, 0])
@@ -157,59 +163,46 @@ def hamiltonian(
     def step(energy_fn: EnergyFn, u, state, seeds):
         def force_fn(u):
             energy, gradient = value_and_gradient(energy_fn, u)
-            return (energy, gradient), u + gradient / heat
+            return (energy, gradient), u + gradient / temperature_column
 
-        # Out of one draw: two draws from one seed would not be independent.
+        # Draw the momentum. One draw also serves the test of acceptance, because two draws with the
+        # same seed would not be independent.
         noise = normal(seeds, u.shape[1] + 1)
-        momentum, chance = noise[:, :-1], 0.5 + 0.5 * to_uniform(noise[:, -1:])[:, 0]
-        first = tf.equal(state.count, 0.0)
-        lengths = scales * tf.where(first, 0.0, padded_to_vectors(tf.exp, state.log_step[:, None]))
-        slope = u + state.gradient / heat
+        momentum, threshold = noise[:, :-1], 0.5 + 0.5 * to_uniform(noise[:, -1:])[:, 0]
+
+        # Propose a point.
+        is_first = tf.equal(state.count, 0.0)
+        step_sizes = padded_to_vectors(tf.exp, state.log_step[:, None])
+        lengths = scales * tf.where(is_first, 0.0, step_sizes)
+        slope = u + state.gradient / temperature_column
         proposal, last_momentum, (energy, gradient) = leapfrog(
             force_fn, u, momentum, slope, lengths, leapfrog_steps
         )
+
+        # Accept or reject the proposal.
         squares = (
             tf.square(u) - tf.square(proposal) + tf.square(momentum) - tf.square(last_momentum)
         )
-        fall = (state.energy - energy) / temperature + 0.5 * tf.reduce_sum(squares, axis=1)
+        energy_fall = (state.energy - energy) / temperature
+        log_ratio = energy_fall + 0.5 * tf.reduce_sum(squares, axis=1)
         finite = tf.math.is_finite(energy) & tf.reduce_all(tf.math.is_finite(gradient), axis=1)
-        probability = tf.where(
-            finite, padded_to_vectors(tf.exp, tf.minimum(fall, 0.0)[:, None])[:, 0], 0.0
-        )
-        accepted = finite & (chance < probability) if adjusted else finite
-        moved = lambda new, old: tf.where(accepted[:, None], new, old)  # noqa: E731
+        ratio = padded_to_vectors(tf.exp, tf.minimum(log_ratio, 0.0)[:, None])[:, 0]
+        probability = tf.where(finite, ratio, 0.0)
+        accepted = finite & (threshold < probability) if adjusted else finite
 
+        def accepted_or(new, old):
+            return tf.where(accepted[:, None], new, old)
+
+        # Adapt the step size.
         adapting = (state.count > 0) & (state.count <= adapt_steps)
         rate = tf.where(adapting, tf.pow(tf.maximum(state.count, 1.0), -0.6), 0.0)
-        following = ChainState(
+        next_state = ChainState(
             state.count + 1,
             tf.where(accepted, energy, state.energy),
-            moved(gradient, state.gradient),
+            accepted_or(gradient, state.gradient),
             state.log_step + rate * (probability - target_acceptance_rate),
             probability,
         )
-        return tf.where(first, energy, state.energy), moved(proposal, u), following
+        return tf.where(is_first, energy, state.energy), accepted_or(proposal, u), next_state
 
     return Solver(init, step)
-
-
-def langevin(
-    step_size: float = 0.2,
-    temperature: float | tf.Tensor = 1.0,
-    scales: float | tf.Tensor = 1.0,
-    adapt_steps: int = 0,
-    target_acceptance_rate: float = 0.57,
-    adjusted: bool = True,
-) -> Solver:
-    """The Metropolis-adjusted Langevin algorithm over u: `hamiltonian` with paths of one step.
-
-        u' = u - step_size^2 / 2 * (u + gradient / temperature) + step_size * N(0, I)
-
-    Args: as `hamiltonian`.
-
-    Source: Roberts & Tweedie 1996, "Exponential convergence of Langevin distributions and their discrete
-    approximations"
-    """
-    return hamiltonian(
-        step_size, 1, temperature, scales, adapt_steps, target_acceptance_rate, adjusted
-    )
