@@ -49,6 +49,7 @@ def picture_and_hole(controller: Controller, values: Values) -> Parts:
     """
     parts: Parts = {"picture": gr.State(values["picture"], time_to_live=MAX_IDLE_SECONDS)}
 
+    # Gallery and upload.
     gr.Markdown("## 1. Choose a picture", elem_classes="step")
     thumbnails = [
         (canvas.resize_for_display(picture.pixels), f"picture {number}")
@@ -69,6 +70,7 @@ def picture_and_hole(controller: Controller, values: Values) -> Parts:
     )
     parts["upload"] = gr.UploadButton("Upload your picture", file_types=["image"], size="md")
 
+    # Canvas and ready-made holes.
     gr.Markdown("## 2. Paint over the part to fill in", elem_classes="step")
     parts["canvas"] = gr.HTML(
         values["canvas"],
@@ -87,8 +89,12 @@ def picture_and_hole(controller: Controller, values: Values) -> Parts:
 def search_settings(config: PaintConfig) -> Parts:
     """Builds the button that starts the search, and the settings of the search."""
     parts: Parts = {}
+
+    # Button that starts the search.
     gr.Markdown("## 3. Start the search", elem_classes="step")
     parts["fill"] = gr.Button("Fill the hole", variant="primary", elem_id="fill")
+
+    # Settings, hidden at first.
     with gr.Accordion("Settings", open=False):
         parts["steps"] = gr.Slider(
             10,
@@ -139,8 +145,12 @@ def search_settings(config: PaintConfig) -> Parts:
 def results() -> Parts:
     """Builds the parts that show the search, its result and the alternatives."""
     parts: Parts = {"status": gr.HTML("", elem_id="status", padding=False)}
+
+    # Before the first search.
     with gr.Column() as parts["explanation_section"]:
         gr.Markdown(style.EXPLANATION)
+
+    # While a search runs, and after it.
     with gr.Column(visible=False) as parts["progress_section"]:
         parts["film"] = figure("film")
     with gr.Column(visible=False) as parts["result_section"]:
@@ -150,6 +160,8 @@ def results() -> Parts:
         with gr.Row():
             parts["save_picture"] = gr.DownloadButton("Save the picture", min_width=120)
             parts["save_film"] = gr.DownloadButton("Save the film", min_width=120)
+
+    # After the search for alternatives.
     with gr.Column(visible=False) as parts["alternatives_section"]:
         gr.Markdown("## Alternatives that fit as well", elem_classes="step")
         parts["alternatives"] = gr.Gallery(

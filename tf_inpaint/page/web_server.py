@@ -14,7 +14,10 @@ def serve(blocks: gr.Blocks, config: PaintConfig) -> gr.Blocks:
     Raises:
         OSError: the port is taken, or the host is not an address of this machine.
     """
+    # Keep closed browsers out of the log.
     logging.getLogger("uvicorn.error").addFilter(is_worth_logging)
+
+    # Serve to visitors only: no API, no public link, no analytics.
     blocks.queue(max_size=config.most_waiting, api_open=False)
     try:
         blocks.launch(
