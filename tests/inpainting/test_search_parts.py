@@ -1,103 +1,84 @@
-"""Every setting of a search reaches the part of the search that it is for."""
+"""The parts of a search are those that its settings ask for."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import new_run
 
-from tf_inpaint.inpainting.inpainter import Inpainter
-from tf_inpaint.latent_search import curvature, objective
-from tf_inpaint.runs import run_directory
-from tf_inpaint.runs.inpainters import frozen_networks
+from tf_inpaint.inpainting import search_parts
+from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
+from tf_inpaint.latent_search import objective
 from tf_inpaint.settings.search_settings import SearchSettings
 
 
-@pytest.fixture(scope="module")
-def networks(tmp_path_factory):
-    """The frozen networks of a tiny run, with z of 4 entries."""
-    run_dir = new_run(tmp_path_factory.mktemp("search_parts") / "run")
-    return frozen_networks(run_directory.load(run_dir))
-
-
-def new_inpainter(networks, factor=None, **settings):
-    """Returns an inpainter with the settings of a quick search."""
-    defaults = {
-        "steps": 12,
-        "solver": "adam",
-        "start_draws": 3,
-        "block_size": 4,
-        "blend": "paste",
-    }
-    return Inpainter(networks, SearchSettings(**defaults | settings), factor)
-
-
-def test_settings_reach_the_search(networks):
-    """An inpainter has the steps, restarts, distance, prior and blend of its settings."""
-    settings = {"steps": 7, "restarts": 3, "start_draws": 9, "block_size": 6}
-    energy_settings = {
-        "contextual": "weighted_l1",
-        "prior": "non_saturating",
-        "prior_weight": 0.5,
-        "blend": "poisson",
-        "learning_rate": 0.5,
-        "latent_constraint": "none",
-    }
-    inpainter = new_inpainter(networks, 4, **settings, **energy_settings)
-    assert {name: getattr(inpainter, name) for name in settings} == settings
-    assert inpainter.weighted and inpainter.latent_size == 4
-    assert inpainter.low_resolution_factor == 4
-    assert inpainter.energy.prior is objective.non_saturating
-    assert inpainter.energy.prior_weight == 0.5
-    assert inpainter.blend is not new_inpainter(networks).blend
-    random = new_inpainter(networks, restarts=2, start="random")
-    assert random.start_draws == 2
-
-
-@pytest.mark.parametrize(("constraint", "expected"), [("none", 1.5), ("clip", 1.0)])
-def test_learning_rate_and_constraint_reach_the_solver(networks, constraint, expected):
-    """The first step of Adam is as long as the learning rate, if nothing clips it."""
-    inpainter = new_inpainter(networks, learning_rate=0.5, latent_constraint=constraint)
-    solver, point = inpainter.search.solver, tf.ones([1, 4])
-    _, moved, _ = solver.step(lambda z: -tf.reduce_sum(z, axis=1), point, solver.init(point))
-    np.testing.assert_allclose(moved, np.full((1, 4), expected), rtol=1e-5)
-
-
-def test_search_from_an_encoder_is_shorter(networks):
-    """The default number of steps depends on whether an encoder gives the start."""
-    encoded = type(networks)(
-        networks.generator,
-        networks.discriminator,
-        networks.latent_size,
-        encoder=lambda images, known: tf.zeros([tf.shape(images)[0], 4]),
+def linear_networks(**settings):
+    """A generator whose picture is 3 z, and a discriminator that prefers bright pictures."""
+    return FrozenNetworks(
+        lambda z: 3.0 * tf.reshape(z, [-1, 2, 2, 1]),
+        lambda images: tf.reduce_mean(images, axis=[1, 2]),
+        4,
+        **settings,
     )
-    for searched, settings, steps in [
-        (networks, {}, 100),
-        (encoded, {}, 25),
-        (encoded, {"start": "random"}, 100),
-        (encoded, {"steps": 7}, 7),
-    ]:
-        assert new_inpainter(searched, **{"steps": None} | settings).steps == steps
-    assert new_inpainter(encoded, 4, steps=None).steps == 100
 
 
-def test_preconditioned_search_moves_along_the_directions_of_the_generator(networks):
-    """If the energy falls alike along all directions, the first step is as long along each."""
-    inpainter = new_inpainter(networks, solver="preconditioned", learning_rate=0.01)
-    solver = inpainter.search.solver
-    directions = curvature.directions(curvature.curvature(networks.generator, 4))
-    downhill = tf.constant(np.linalg.solve(directions.T, np.ones(4)), tf.float32)
-    point = tf.zeros([1, 4])
-    _, moved, _ = solver.step(lambda z: -tf.linalg.matvec(z, downhill), point, solver.init(point))
-    np.testing.assert_allclose(moved[0], 0.01 * directions.sum(axis=1), rtol=1e-3)
+def test_curvature_is_computed_when_it_is_first_needed():
+    calls = []
+
+    def generator(z):
+        calls.append(1)
+        return 3.0 * tf.reshape(z, [-1, 2, 2, 1])
+
+    networks = FrozenNetworks(generator, linear_networks().discriminator, 4)
+    search_parts.new_solver(SearchSettings(solver="adam"), networks, 10)
+    assert not calls
+    first = networks.curvature
+    # J = 3 I, so J^T J = 9 I.
+    np.testing.assert_allclose(np.diag(first), 9.0)
+    traced = len(calls)
+    assert networks.curvature is first and len(calls) == traced
 
 
-def test_lbfgs_begins_along_the_metric_of_the_generator(networks):
-    """The first direction of L-BFGS is the gradient times the metric."""
-    solver = new_inpainter(networks, solver="lbfgs", learning_rate=0.02).search.solver
-    downhill = np.array([[0.3, -0.2, 0.5, 0.1]])
-    point = tf.zeros([1, 4])
-    _, moved, _ = solver.step(
-        lambda z: -tf.reduce_sum(z * downhill, axis=1), point, solver.init(point)
-    )
-    expected = downhill @ curvature.metric(networks.curvature)
-    np.testing.assert_allclose(moved, expected * 0.02 / np.sqrt(np.mean(expected**2)), rtol=1e-3)
+@pytest.mark.parametrize(
+    ("prior", "own_prior", "expected"),
+    [
+        ("auto", "saturating", objective.saturating),
+        ("auto", "critic", objective.critic),
+        ("non_saturating", "critic", objective.non_saturating),
+    ],
+)
+def test_auto_is_the_prior_of_the_networks(prior, own_prior, expected):
+    networks = linear_networks(prior=own_prior)
+    assert search_parts.new_energy(SearchSettings(prior=prior), networks).prior is expected
+
+
+@pytest.mark.parametrize(
+    ("patience", "steps", "expected"),
+    [(0.25, 400, 100), (0.25, 40, search_parts.MIN_PATIENCE), (0.3, 101, 31)],
+)
+def test_patience_is_a_share_of_the_steps(patience, steps, expected):
+    stopping = search_parts.new_stopping(SearchSettings(patience=patience), steps)
+    assert stopping.patience == expected and stopping.tolerance == SearchSettings().tolerance
+
+
+def test_patience_1_never_stops_early():
+    assert search_parts.new_stopping(SearchSettings(patience=1.0), 400) is None
+
+
+@pytest.mark.parametrize(
+    ("samples", "estimate", "expected"),
+    [(0, "best", None), (3, "best", 3), (0, "mean", search_parts.DEFAULT_SAMPLES), (5, "mean", 5)],
+)
+def test_samples_are_drawn_when_asked_for_or_needed(samples, estimate, expected):
+    settings = SearchSettings(samples=samples, estimate=estimate)
+    sampling = search_parts.new_sampling(settings, linear_networks())
+    assert (sampling and sampling.samples) == expected
+
+
+def test_steps_and_draws_follow_the_start():
+    assert search_parts.number_of_steps(SearchSettings(), True) == search_parts.STEPS_FROM_ENCODER
+    assert search_parts.number_of_steps(SearchSettings(), False) == search_parts.STEPS
+    assert search_parts.number_of_steps(SearchSettings(steps=7), True) == 7
+    draws = {
+        start: search_parts.number_of_draws(SearchSettings(start=start, restarts=3, start_draws=9))
+        for start in ("best", "random", "encoder")
+    }
+    assert draws == {"best": 9, "random": 3, "encoder": 2}

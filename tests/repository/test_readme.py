@@ -1,21 +1,17 @@
 """The documents: their commands are understood, and their links and paths exist.
 
-The README is short, and its first command, `python -m tf_inpaint`, runs to its end.
+The README is short.
 """
 
 import dataclasses
-import functools
 import importlib
-import json
 import re
 import shlex
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import tf_inpaint
-from tf_inpaint import __main__ as story
 from tf_inpaint.config import (
     ClientConfig,
     CompleteConfig,
@@ -31,7 +27,6 @@ from tf_inpaint.config import (
 from tf_inpaint.config.flags import parse
 from tf_inpaint.files import images
 from tf_inpaint.inpainting.completions import Completions
-from tf_inpaint.metrics import classifier
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -154,32 +149,3 @@ def test_flagfiles_and_folders_that_are_named_exist():
         pattern = r"(?:configs|tests|tf_inpaint)/[\w/]*(?:\.\w+)?"
         for path in re.findall(pattern, document.read_text()):
             assert (ROOT / path).exists(), path
-
-
-@pytest.mark.slow
-def test_story(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(classifier, "train", functools.partial(classifier.train, steps=5))
-    config = StoryConfig(run_dir=str(tmp_path / "story"), steps=50, encoder_steps=2, count=3)
-    assert story.run(config) == 0
-    output = capsys.readouterr().out
-    heading, *table = output[output.index(" " * 22 + "center") :].splitlines()[
-        : 1 + len(story.METHODS)
-    ]
-    assert heading.split() == list(story.MASKS)
-    assert [line.split()[0] for line in table] == list(story.METHODS)
-    assert all(line.count("dB") == line.count("%") == len(story.MASKS) for line in table)
-    for path in re.findall(r"^  (\S+)", output.split("Where to look:")[1], flags=re.MULTILINE):
-        assert Path(path).exists(), path
-    keys = set()
-    for mask in story.MASKS:
-        lines = (
-            (tmp_path / "story/completions" / mask / "completions.jsonl").read_text().splitlines()
-        )
-        keys.add(tuple(json.loads(line)["file"] for line in lines))
-    (files,) = keys
-    trained = {f"digits/{index}" for index in range(5000) if index % 10}
-    assert len(files) == 3 and not trained & set(files)
-    assert np.ptp(images.read(tmp_path / "story/completions/center/sheet.png")) > 0
-    # A second run changes nothing.
-    assert story.run(config) == 0
-    assert [path.name for path in (tmp_path / "story/export").iterdir()] == ["1"]

@@ -12,7 +12,6 @@ from tf_inpaint.config.lessons_config import GaussianConfig, RingConfig
 from tf_inpaint.config.paint_config import PaintConfig
 from tf_inpaint.config.story_config import StoryConfig
 from tf_inpaint.config.train_config import TrainConfig
-from tf_inpaint.settings.search_settings import SearchSettings as SearchConfig  # TEMPORARY-SHIM
 
 __all__ = [
     "ClientConfig",
@@ -23,7 +22,6 @@ __all__ = [
     "GaussianConfig",
     "PaintConfig",
     "RingConfig",
-    "SearchConfig",
     "StoryConfig",
     "TrainConfig",
 ]

@@ -67,13 +67,6 @@ BASELINES = (
 TRAINED_BASELINES = ("nearest_image", "conditional_gaussian")
 """Names of the methods without a network that learn from the training images of the run."""
 
-# TEMPORARY-SHIM
-OURS, LEARNT = SEARCHES, TRAINED_BASELINES
-PUBLISHED = {
-    name: {k: v for k, v in dataclasses.asdict(s).items() if k != "block_size"}
-    for name, s in PUBLISHED_SEARCHES.items()
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(SearchSettings):

@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_inpaint.config import ExploreConfig, SearchConfig
+from tf_inpaint.config import ExploreConfig
 from tf_inpaint.config.explore_config import MEMBERS
 from tf_inpaint.data.sources import Source
 from tf_inpaint.files import images
+from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.inputs.named_images import Input, files, held_out
-from tf_inpaint.runs.inpainters import Networks, new_inpainter
+from tf_inpaint.runs.inpainters import frozen_networks
 from tf_inpaint.runs.run_directory import Run
+from tf_inpaint.settings.search_settings import SearchSettings
 
 
 class Inversion(NamedTuple):
@@ -41,12 +43,12 @@ def invert(config: ExploreConfig, run: Run, items: Sequence[Input]) -> Inversion
     originals = np.stack([images.fit(item.read(), size, channels) for item in items])
 
     # Search for their z.
-    search = SearchConfig(steps=config.steps, restarts=config.restarts, blend="paste")
+    search = SearchSettings(steps=config.steps, restarts=config.restarts, blend="paste")
     known = np.ones((*originals.shape[:-1], 1), np.float32)
     seeds = np.array([item.seeds(config.seed) for item in items])
     bar_format = "searching {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
     with tqdm(total=1.0, bar_format=bar_format) as bar:
-        completions = new_inpainter(search, Networks(run)).complete(
+        completions = Inpainter(frozen_networks(run), search).complete(
             images.to_float(originals), known, seeds, lambda share, *_: bar.update(share - bar.n)
         )
         bar.update(1 - bar.n)

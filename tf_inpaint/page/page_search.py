@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_inpaint.config import SearchConfig
 from tf_inpaint.files import images
+from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.inputs.masked_images import Example, ExampleMaker, at_network_size, convert_channels
 from tf_inpaint.inputs.named_images import Input
-from tf_inpaint.runs.inpainters import Networks, new_inpainter, steps_a_frame
+from tf_inpaint.runs.inpainters import frozen_networks, steps_per_frame
 from tf_inpaint.runs.run_directory import Run
+from tf_inpaint.settings.search_settings import SearchSettings
 
 MAX_CACHED_SEARCHES = 4
 """Maximum number of searches whose graphs are kept. Tracing a graph again takes seconds."""
@@ -79,18 +80,18 @@ class PageSearch:
         ValueError: the networks of the run cannot do this search.
     """
 
-    def __init__(self, run: Run, config: SearchConfig):
+    def __init__(self, run: Run, config: SearchSettings):
         self.run = run
         self.config = config
         self.size, self.channels = run.config.image_size, run.config.channels
         self.executor = ThreadPoolExecutor(1)
-        names = {field.name for field in dataclasses.fields(SearchConfig)}
+        names = {field.name for field in dataclasses.fields(SearchSettings)}
         self.settings = {name: getattr(config, name) for name in names}
-        networks = Networks(run)
+        networks = frozen_networks(run)
 
         @functools.lru_cache(MAX_CACHED_SEARCHES)
-        def inpainter(search: SearchConfig):
-            return new_inpainter(search, networks)
+        def inpainter(search: SearchSettings):
+            return Inpainter(networks, search)
 
         self.inpainter = inpainter
         # Refuse settings now that do not suit the networks.
@@ -114,7 +115,7 @@ class PageSearch:
         maker = ExampleMaker(self.size, self.channels, self.run.config.crop)
         return maker.in_place(item, picture, known)
 
-    def search_config(self, **settings) -> SearchConfig:
+    def search_config(self, **settings) -> SearchSettings:
         """The settings of a search for the best picture.
 
         Args:
@@ -123,9 +124,9 @@ class PageSearch:
         Raises:
             ValueError: the settings contradict each other.
         """
-        return SearchConfig(**{**self.settings, "samples": 0, "estimate": "best", **settings})
+        return SearchSettings(**{**self.settings, "samples": 0, "estimate": "best", **settings})
 
-    def sampling_config(self, samples: int, blend: str) -> SearchConfig:
+    def sampling_config(self, samples: int, blend: str) -> SearchSettings:
         """The settings of a search for this number of alternatives."""
         return self.search_config(samples=samples, estimate="sample", blend=blend)
 
@@ -141,7 +142,7 @@ class PageSearch:
 
         def trace() -> None:
             inpainter = self.inpainter(self.search_config())
-            _complete(inpainter, example, 0, lambda *_: None, steps_a_frame(inpainter))
+            _complete(inpainter, example, 0, lambda *_: None, steps_per_frame(inpainter))
             if self.config.samples:
                 self._sample(
                     example, self.sampling_config(self.config.samples, self.config.blend), 0
@@ -150,7 +151,7 @@ class PageSearch:
         self.executor.submit(trace)
 
     def fill(
-        self, example: Example, search: SearchConfig, seed: int
+        self, example: Example, search: SearchSettings, seed: int
     ) -> Iterator[SearchProgress | SearchResult]:
         """Yields the progress of a search while it runs, then its result.
 
@@ -174,7 +175,7 @@ class PageSearch:
 
         def run_search():
             inpainter = self.inpainter(search)
-            completions = _complete(inpainter, example, seed, report, steps_a_frame(inpainter))
+            completions = _complete(inpainter, example, seed, report, steps_per_frame(inpainter))
             return completions, example.completion(completions, inpainter.blend)
 
         # Start the search in the other thread.
@@ -193,7 +194,7 @@ class PageSearch:
         finally:
             closed.set()
 
-    def sample(self, example: Example, search: SearchConfig, seed: int) -> Alternatives:
+    def sample(self, example: Example, search: SearchSettings, seed: int) -> Alternatives:
         """Finds alternatives for the same hole.
 
         Args:
@@ -203,7 +204,7 @@ class PageSearch:
         """
         return self.executor.submit(self._sample, example, search, seed).result()
 
-    def _sample(self, example: Example, search: SearchConfig, seed: int) -> Alternatives:
+    def _sample(self, example: Example, search: SearchSettings, seed: int) -> Alternatives:
         inpainter = self.inpainter(search)
         completions = _complete(inpainter, example, seed)
         uncertainty = picture_uncertainty(example, completions.uncertainty[0])

@@ -53,19 +53,3 @@ def load(run_dir: str | os.PathLike, settings: SearchSettings | None = None) -> 
 def steps_per_frame(inpainter: Inpainter) -> int:
     """Number of search steps from one frame of a search's film to the next."""
     return max(1, inpainter.steps // MIN_FRAMES)
-
-
-# TEMPORARY-SHIM until the callers are changed
-
-
-class Networks(FrozenNetworks):
-    def __init__(self, run, whole=None):
-        self.__dict__.update(frozen_networks(run, whole).__dict__)
-        self.run = run
-
-
-def new_inpainter(settings, networks, low_resolution_factor=None):
-    return Inpainter(networks, settings, low_resolution_factor)
-
-
-steps_a_frame = steps_per_frame
