@@ -1,4 +1,4 @@
-"""Each change by hand, what may never change, and that gradients pass through."""
+"""Each augmentation by hand, its randomness, and its gradient."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ def draws(count, numbers, seed=1):
 
 
 def test_no_policy_changes_nothing():
-    assert augment.numbers(()) == 0
+    assert augment.numbers_per_image(()) == 0
     np.testing.assert_array_equal(augment.augment(images(), draws(5, 0), ()), images())
 
 
 def test_color_by_hand():
     pixel = np.array([[[[0.0, 0.2, 0.4]], [[0.2, 0.4, 0.6]]]], np.float32)
-    # Brightness + 0.1; grays 0.3 and 0.5 with twice the colour; then half the distance to the mean 0.4.
+    # Brightness + 0.1; grays 0.3 and 0.5 with twice the color; then half the distance to 0.4.
     by_hand = 0.4 + 0.5 * (np.array([[[[-0.1, 0.3, 0.7]], [[0.1, 0.5, 0.9]]]]) - 0.4)
     np.testing.assert_allclose(
         augment.color(pixel, np.array([[0.6, 1.0, 0.0]], np.float32)), by_hand, atol=1e-6
@@ -72,25 +72,25 @@ def test_cutout_by_hand():
     np.testing.assert_array_equal(cut[1, ..., 0], corner)
 
 
-def test_an_image_gets_its_own_numbers():
+def test_each_image_has_its_own_random_numbers():
     pictures = np.repeat(images(1), 6, axis=0)
-    changed = augment.augment(pictures, draws(6, augment.numbers(POLICY)), POLICY).numpy()
+    changed = augment.augment(pictures, draws(6, augment.numbers_per_image(POLICY)), POLICY).numpy()
     assert len({picture.tobytes() for picture in changed}) == 6
-    alone = augment.augment(pictures[2:3], draws(6, augment.numbers(POLICY))[2:3], POLICY)
+    alone = augment.augment(pictures[2:3], draws(6, augment.numbers_per_image(POLICY))[2:3], POLICY)
     np.testing.assert_allclose(alone[0], changed[2], atol=1e-6)
 
 
 def test_gradients_pass_through():
-    pictures, u = tf.constant(images()), draws(5, augment.numbers(POLICY))
+    pictures, u = tf.constant(images()), draws(5, augment.numbers_per_image(POLICY))
     weights = np.random.default_rng(3).normal(size=pictures.shape).astype(np.float32)
     with tf.GradientTape() as tape:
         tape.watch(pictures)
         total = tf.reduce_sum(weights * augment.augment(pictures, u, POLICY))
     gradient = tape.gradient(total, pictures).numpy()
     direction = np.random.default_rng(4).normal(size=pictures.shape).astype(np.float32)
-    # All changes are linear in the image but for an offset, so one finite difference is exact.
-    one, other = (
-        tf.reduce_sum(weights * augment.augment(pictures + s * direction, u, POLICY))
-        for s in (0.5, -0.5)
+    # All changes are linear in the image except for an offset: one finite difference is exact.
+    above, below = (
+        tf.reduce_sum(weights * augment.augment(pictures + sign * direction, u, POLICY))
+        for sign in (0.5, -0.5)
     )
-    assert float(one - other) == pytest.approx(float((gradient * direction).sum()), rel=1e-4)
+    assert float(above - below) == pytest.approx(float((gradient * direction).sum()), rel=1e-4)

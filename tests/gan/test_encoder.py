@@ -1,4 +1,4 @@
-"""The encoder's contract, its loss by hand, and its training: it learns, resumes exactly, and touches nothing else."""
+"""The encoder, its loss by hand, and its training: learning, resuming, random numbers."""
 
 from functools import partial
 
@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_gan import equal, values
 
 from tf_inpaint.gan.encoder import LOGS, Encoder, EncoderTraining, encoder_loss, real_rows
 from tf_inpaint.gan.networks import Generator
@@ -15,7 +16,7 @@ SIZE, LATENT, BATCH = 16, 6, 16
 
 
 def new_generator():
-    """A tiny generator whose kernels are ten times the paper's: its images then depend on z."""
+    """A tiny generator whose kernels are ten times the paper's, so that its images depend on z."""
     keras.utils.set_random_seed(0)
     generator = Generator(SIZE, 1, width=4, latent_size=LATENT)
     for variable in generator.trainable_variables:
@@ -48,7 +49,7 @@ def sample_masks(step, count=BATCH):
 
 
 def real_images(step, count=BATCH // 2):
-    """What takes the training images' place: pictures of the corners of z, where hardly a sample comes from."""
+    """Images that replace the training images: images of the corners of z, which are rare."""
     corners = np.random.default_rng([7, step]).choice(
         np.array([-1, 1], np.float32), (count, LATENT)
     )
@@ -59,7 +60,7 @@ REAL = np.stack([real_images(step) for step in range(8)])
 
 
 def real(training, count=BATCH // 2):
-    """The real images of the steps still to do: eight batches in turn."""
+    """The real images of the remaining steps: eight batches in turn."""
     steps = range(training.step, training.steps)
     shape = tf.TensorSpec([count, SIZE, SIZE, 1])
     return tf.data.Dataset.from_generator(
@@ -77,14 +78,6 @@ def inputs(size=SIZE, channels=1, count=3, seed=0):
     return images, (random.random((count, size, size, 1)) < 0.5).astype(np.float32)
 
 
-def values(variables):
-    return [variable.numpy().copy() for variable in variables]
-
-
-def same(first, second):
-    return all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
-
-
 # --- the network
 
 
@@ -98,15 +91,15 @@ def same(first, second):
         (128, 1, "float32"),
     ],
 )
-def test_z_has_the_priors_shape_range_and_type(size, channels, dtype):
+def test_z_has_the_shape_range_and_type_of_the_prior(size, channels, dtype):
     encoder = new_encoder(size=size, channels=channels, dtype=dtype)
     images, known = inputs(size, channels)
     z = encoder(images, known)
     assert z.shape == (3, LATENT)
     assert z.dtype == tf.float32
     assert np.abs(z).max() <= 1
-    assert np.std(z, axis=0).min() > 1e-5  # it reads what it is given
-    assert np.abs(z).max() < 0.1  # tanh begins where it is steep
+    assert np.std(z, axis=0).min() > 1e-5  # z depends on the inputs
+    assert np.abs(z).max() < 0.1  # tanh is steep at the start
     large = encoder(images * np.float32(1e4), known).numpy()
     assert np.isfinite(large).all()
     assert np.abs(large).max() <= 1
@@ -139,15 +132,15 @@ def test_hidden_pixels_are_never_read(hidden, dtype):
     np.testing.assert_array_equal(encoder(images, known)[1:], z[1:])
 
 
-def test_the_mask_itself_is_read():
-    """Black given is not black hidden: where the image is 0, only the mask tells."""
+def test_mask_is_read():
+    """Known gray pixels differ from hidden pixels: in an image of zeros, only the mask differs."""
     encoder, (images, known) = new_encoder(), inputs()
     z = [encoder(0 * images, mask).numpy() for mask in (known, 1 - known)]
     assert np.abs(z[0] - z[1]).max() > 1e-4
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_an_images_z_is_its_own(training):
+def test_z_of_an_image_does_not_depend_on_other_images(training):
     encoder, (images, known) = new_encoder(), inputs(count=4)
     z = encoder(images, known, training=training).numpy()
     others = images.copy()
@@ -156,7 +149,7 @@ def test_an_images_z_is_its_own(training):
     np.testing.assert_array_equal(encoder(images[::-1], known[::-1], training=training)[::-1], z)
 
 
-def test_config_and_file_give_the_encoder_back(tmp_path):
+def test_config_and_file_restore_the_encoder(tmp_path):
     encoder, (images, known) = new_encoder(width=3, hidden_size=5), inputs()
     twin = Encoder.from_config(encoder.get_config())
     assert twin.get_config() == encoder.get_config()
@@ -169,8 +162,8 @@ def test_config_and_file_give_the_encoder_back(tmp_path):
     np.testing.assert_array_equal(loaded(images, known), encoder(images, known))
 
 
-def test_it_is_smaller_than_two_steps_of_the_search():
-    """Multiplications of a pass, against G and D there and back."""
+def test_pass_costs_less_than_two_steps_of_the_search():
+    """Counts the multiplications of a pass, and those of G and D forward and backward."""
 
     def multiplications(network, pixels):
         kernels = [variable for variable in network.variables if variable.name == "kernel"]
@@ -205,7 +198,7 @@ def test_loss_by_hand():
     )
 
 
-def test_loss_is_zero_for_the_right_answer_and_finite_without_a_known_pixel():
+def test_loss_is_zero_for_the_right_z_and_finite_without_a_known_pixel():
     images, known = inputs()
     z = np.zeros((3, LATENT), np.float32)
     assert float(encoder_loss(images, known, z, tf.constant(images), z)["loss"]) == 0
@@ -214,62 +207,67 @@ def test_loss_is_zero_for_the_right_answer_and_finite_without_a_known_pixel():
     assert float(logs["loss"]) == pytest.approx(2 * np.abs(images).mean(), rel=1e-5)
 
 
-def test_where_z_is_not_known_it_does_not_count():
+def test_rows_without_z_do_not_count_in_the_latent_error():
     images, known = inputs(count=5)
     random = np.random.default_rng(3)
     z, encoded = (random.uniform(-1, 1, (count, LATENT)).astype(np.float32) for count in (2, 5))
     generated, encoded = tf.constant(images[::-1]), tf.Variable(encoded)
     with tf.GradientTape() as tape:
         logs = encoder_loss(images, known, z, generated, encoded)
-    alone = encoder_loss(images[:2], known[:2], z, generated[:2], encoded[:2])
-    assert float(logs["latent_error"]) == pytest.approx(float(alone["latent_error"]))
+    samples_only = encoder_loss(images[:2], known[:2], z, generated[:2], encoded[:2])
+    assert float(logs["latent_error"]) == pytest.approx(float(samples_only["latent_error"]))
     slope = tape.gradient(logs["latent_error"], encoded).numpy()
     assert np.abs(slope[:2]).min() > 0
     np.testing.assert_array_equal(slope[2:], 0)
     assert float(logs["image_error"]) == pytest.approx(np.abs(images - images[::-1]).mean())
-    nothing = encoder_loss(images, known, z[:0], generated, encoded)
-    assert float(nothing["latent_error"]) == 0
-    assert float(nothing["loss"]) == pytest.approx(float(logs["known_error"] + logs["image_error"]))
+    no_samples = encoder_loss(images, known, z[:0], generated, encoded)
+    assert float(no_samples["latent_error"]) == 0
+    expected = float(logs["known_error"] + logs["image_error"])
+    assert float(no_samples["loss"]) == pytest.approx(expected)
 
 
 # --- the training
 
 
 @pytest.mark.parametrize(("batch_size", "rows"), [(2, 1), (3, 2), (4, 3), (16, 14), (64, 56)])
-def test_a_batch_has_a_sample_at_least(batch_size, rows):
+def test_every_batch_has_a_sample(batch_size, rows):
     assert real_rows(batch_size) == rows
 
 
 @pytest.fixture(scope="module")
 def trained():
-    """A generator, its variables before, and an encoder trained half on real images, with the losses seen."""
+    """A generator, its variables before, the training of an encoder, its losses, and its last logs.
+
+    Half of the images are real images.
+    """
     generator = new_generator()
     before = values(generator.variables)
-    training, seen = new_training(generator, steps=300, learning_rate=5e-3), []
+    training, losses = new_training(generator, steps=300, learning_rate=5e-3), []
     recorder = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(logs["loss"])
+        on_train_batch_end=lambda batch, logs: losses.append(logs["loss"])
     )
-    last = training.train(sample_masks, real(training), [recorder])
-    return generator, before, training, seen, last
+    last_logs = training.train(sample_masks, real(training), [recorder])
+    return generator, before, training, losses, last_logs
 
 
 def test_training_lowers_the_loss(trained):
-    _, _, training, seen, last = trained
-    assert len(seen) == training.step == 300
-    assert np.isfinite(seen).all()
-    assert np.mean(seen[-20:]) < 0.6 * np.mean(seen[:20])
-    assert set(last) == set(LOGS)
+    _, _, training, losses, last_logs = trained
+    assert len(losses) == training.step == 300
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:20])
+    assert set(last_logs) == set(LOGS)
 
 
-def test_generator_is_untouched(trained):
+def test_generator_is_not_changed(trained):
     generator, before, training, *_ = trained
-    assert same(values(generator.variables), before)
-    held = {id(variable.value) for variable in generator.variables}
-    assert not held & {id(variable) for part in training.state.values() for variable in part}
+    assert all(equal(values(generator.variables), before))
+    identities = {id(variable.value) for variable in generator.variables}
+    state = {id(variable) for part in training.state.values() for variable in part}
+    assert not identities & state
 
 
 def test_search_starts_lower_than_at_random(trained):
-    """On samples that training never drew, under masks it never saw: per image, contextual energy."""
+    """Compares the contextual energy per image, for samples and masks that are not in training."""
     generator, _, training, *_ = trained
     random = np.random.default_rng(99)
     z, start = random.uniform(-1, 1, (2, 64, LATENT)).astype(np.float32)
@@ -285,15 +283,15 @@ def test_search_starts_lower_than_at_random(trained):
     assert np.median(energy(encoded)) < 0.6 * np.median(energy(untrained))
 
 
-def test_real_images_are_completed_better_than_from_samples_alone(trained):
-    """New pictures of the real images' kind, hole and all."""
+def test_training_on_real_images_completes_real_images_better(trained):
+    """Compares whole images, with an encoder that is trained on samples alone."""
     generator, _, training, *_ = trained
     samples_only = new_training(generator, steps=300, learning_rate=5e-3)
     samples_only.train(sample_masks, real(samples_only, 0))
     images, known = real_images(10**6, 64), sample_masks(10**6, 64)
     errors = [
-        np.abs(generator(each.encoder(images, known)) - images).mean()
-        for each in (training, samples_only)
+        np.abs(generator(case.encoder(images, known)) - images).mean()
+        for case in (training, samples_only)
     ]
     assert errors[0] < 0.9 * errors[1]
 
@@ -304,30 +302,30 @@ def test_resumed_is_uninterrupted_bit_for_bit(stop, tmp_path):
         def on_train_batch_end(self, batch, logs=None):
             self.model.stop_training = self.model.step == stop
 
-    whole, first, second = (new_training(weights_seed=seed, steps=7) for seed in (1, 1, 2))
-    whole.train(sample_masks, real(whole))
+    expected, first, second = (new_training(weights_seed=seed, steps=7) for seed in (1, 1, 2))
+    expected.train(sample_masks, real(expected))
     first.train(sample_masks, real(first), [Stop()])
     assert first.step == stop
     run_directory.checkpoints(tmp_path, first.state).save()
     assert run_directory.restore(run_directory.checkpoints(tmp_path, second.state))
     second.train(sample_masks, real(second))
-    assert whole.state.keys() == second.state.keys()
-    for name, part in whole.state.items():
-        assert same(values(part), values(second.state[name])), name
+    assert expected.state.keys() == second.state.keys()
+    for name, part in expected.state.items():
+        assert all(equal(values(part), values(second.state[name]))), name
     assert second.step == 7
     assert second.train(sample_masks, real(second)) == {}
 
 
-def test_seeds_fix_everything():
+def test_seeds_fix_all_weights():
     def after(**kwargs):
         training = new_training(steps=3, **kwargs)
         training.train(sample_masks, real(training))
         return values(training.encoder.variables)
 
     first = after()
-    assert same(first, after())
-    assert not same(first, after(seed=1))
-    assert not same(first, after(weights_seed=2))
+    assert all(equal(first, after()))
+    assert not all(equal(first, after(seed=1)))
+    assert not all(equal(first, after(weights_seed=2)))
 
 
 def test_each_step_draws_new_z():
@@ -338,19 +336,19 @@ def test_each_step_draws_new_z():
     assert losses[0] != losses[1]
 
 
-def test_state_is_every_variable_once():
+def test_state_holds_every_variable_once():
     training = new_training()
     expected = [
         *training.encoder.variables,
         *training.encoder_optimizer.variables,
         training.counter,
     ]
-    held = [id(variable) for part in training.state.values() for variable in part]
-    assert len(held) == len(set(held))
-    assert set(held) == {id(variable.value) for variable in expected}
+    identities = [id(variable) for part in training.state.values() for variable in part]
+    assert len(identities) == len(set(identities))
+    assert set(identities) == {id(variable.value) for variable in expected}
 
 
-def test_learning_rate_rises_and_falls_to_nothing():
+def test_learning_rate_rises_and_then_falls_to_zero():
     training = new_training(steps=20, learning_rate=0.01)
     rates = []
     for step in range(20):
@@ -361,17 +359,17 @@ def test_learning_rate_rises_and_falls_to_nothing():
     before = values(training.encoder.variables)
     step_of(training, 20)
     np.testing.assert_allclose(float(training.encoder_optimizer.learning_rate), 0, atol=1e-9)
-    for one, other in zip(values(training.encoder.variables), before, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-8)
+    for value, expected in zip(values(training.encoder.variables), before, strict=True):
+        np.testing.assert_allclose(value, expected, atol=1e-8)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9])
-def test_few_steps_move_the_weights_finitely(steps):
+def test_few_steps_change_the_weights_and_keep_them_finite(steps):
     training = new_training(steps=steps + 1)
     before = values(training.encoder.variables)
     training.train(sample_masks, real(training))
     after = values(training.encoder.variables)
-    assert not same(before, after)
+    assert not all(equal(before, after))
     assert all(np.isfinite(value).all() for value in after)
 
 
@@ -383,12 +381,12 @@ def test_float16_overflow_skips_the_step():
     before = values(training.encoder.variables)
     training.encoder_optimizer.dynamic_scale.assign(2.0**80)
     step_of(training, 0)
-    assert same(values(training.encoder.variables), before)
+    assert all(equal(values(training.encoder.variables), before))
     training.encoder_optimizer.dynamic_scale.assign(2.0**8)
-    for step in (1, 2):  # the first that is taken has a learning rate of 0
+    for step in (1, 2):  # the first of these steps has a learning rate of 0
         step_of(training, step)
     after = values(training.encoder.variables)
-    assert not same(after, before)
+    assert not all(equal(after, before))
     assert all(np.isfinite(value).all() for value in after)
     assert int(training.encoder_optimizer.inner_optimizer.iterations) == 2
     assert training.step == 3

@@ -1,4 +1,4 @@
-"""Each loss and penalty by hand, against an independent version, and where floating point goes wrong."""
+"""Each loss and penalty by hand, against an independent version, and at extreme values."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_cross_entropy_by_hand():
     real, generated = [[math.log(3)], [0.0]], [[-math.log(3)], [0.0]]
     sharp = (-math.log(3 / 4) - math.log(1 / 2)) / 2 * 2
     assert losses.cross_entropy(real, generated).numpy() == pytest.approx(sharp, rel=1e-6)
-    # Labels of 0.8: -(0.8 log 3/4 + 0.2 log 1/4) and -log 1/2 for the real ones, as before for the others.
+    # Labels of 0.8: -(0.8 log 3/4 + 0.2 log 1/4) and -log 1/2 for real images, the rest as before.
     smoothed = -(0.8 * math.log(3 / 4) + 0.2 * math.log(1 / 4) + math.log(1 / 2)) / 2 + sharp / 2
     assert losses.cross_entropy(real, generated, 0.2).numpy() == pytest.approx(smoothed, rel=1e-6)
 
@@ -74,21 +74,21 @@ def test_generator_loss_and_gradient_agree_with_reference(name):
     np.testing.assert_allclose(gradient, slope, atol=1e-6)
 
 
-def test_minimax_is_the_generated_half_of_what_the_discriminator_lowers():
+def test_minimax_is_the_generated_half_of_the_discriminators_loss():
     real, generated = random_logits(2)
-    both = losses.cross_entropy(real, generated).numpy()
-    real_only = reference.discriminator_loss(real, np.full((1, 1), -30.0))
-    assert -losses.minimax(generated).numpy() == pytest.approx(both - real_only, rel=1e-5)
+    total = losses.cross_entropy(real, generated).numpy()
+    real_half = reference.discriminator_loss(real, np.full((1, 1), -30.0))
+    assert -losses.minimax(generated).numpy() == pytest.approx(total - real_half, rel=1e-5)
 
 
-def test_where_the_discriminator_wins_minimax_is_flat_and_non_saturating_steep():
+def test_minimax_is_flat_and_non_saturating_steep_where_the_discriminator_is_ahead():
     logits = np.full((1, 1), -20.0)
     assert value_and_gradients(losses.minimax, logits)[1][0] == pytest.approx(0, abs=1e-8)
     assert value_and_gradients(losses.non_saturating, logits)[1][0] == pytest.approx(-1)
 
 
 def test_smoothing_is_one_sided():
-    # The best logit of a real image is then log((1 - s) / s); of a generated one it stays minus infinity.
+    # The best logit of a real image is log((1 - s) / s), that of a generated image minus infinity.
     best = np.full((1, 1), math.log(0.9 / 0.1))
     _, (real, generated) = value_and_gradients(
         lambda real, generated: losses.cross_entropy(real, generated, 0.1), best, best
@@ -104,7 +104,7 @@ def test_extreme_logits(smoothing):
     def loss_of(real, generated):
         return losses.cross_entropy(real, generated, smoothing)
 
-    # Cross-entropy is linear out there: 100 for each label missed, of which smoothing makes a part.
+    # Cross-entropy is linear at these logits: 100 for each wrong label, a share of it if smoothed.
     assert loss_of(high, low).numpy() == pytest.approx(100 * smoothing)
     assert loss_of(low, high).numpy() == pytest.approx(100 * (1 - smoothing) + 100)
     _, gradients = value_and_gradients(loss_of, low, high)
@@ -120,15 +120,15 @@ def test_extreme_logits(smoothing):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_logits_are_computed_in_float32(dtype):
     real, generated = (tf.cast(logits, dtype) for logits in random_logits(3))
-    same = [tf.cast(logits, tf.float32) for logits in (real, generated)]
+    rounded = [tf.cast(logits, tf.float32) for logits in (real, generated)]
     assert losses.cross_entropy(real, generated, 0.1).dtype == tf.float32
-    assert losses.cross_entropy(real, generated, 0.1) == losses.cross_entropy(*same, 0.1)
+    assert losses.cross_entropy(real, generated, 0.1) == losses.cross_entropy(*rounded, 0.1)
     for loss in (losses.hinge, losses.wasserstein):
         assert loss(real, generated).dtype == tf.float32
-        assert loss(real, generated) == loss(*same)
+        assert loss(real, generated) == loss(*rounded)
     for loss in GENERATOR_LOSSES.values():
         assert loss(real).dtype == tf.float32
-        assert loss(real) == loss(same[0])
+        assert loss(real) == loss(rounded[0])
 
 
 # --- margins and distances
@@ -142,17 +142,17 @@ def test_hinge_and_wasserstein_by_hand():
     assert losses.critic(generated).numpy() == pytest.approx(1.375)
 
 
-def test_hinge_leaves_alone_what_is_beyond_its_margin():
+def test_hinge_has_no_gradient_beyond_its_margin():
     _, (real, generated) = value_and_gradients(losses.hinge, [[1.5], [0.5]], [[-1.5], [-0.5]])
     np.testing.assert_allclose(real, [[0], [-0.5]])
     np.testing.assert_allclose(generated, [[0], [0.5]])
 
 
-# --- regularisers
+# --- regularizers
 
 
 def linear(slope, size=4):
-    """A critic of that slope everywhere: `slope * direction . x`, and images for it."""
+    """A critic with this slope everywhere, `slope * direction . x`, and images for it."""
     random = np.random.default_rng(0)
     direction = random.normal(size=(size, size, 1)).astype(np.float32)
     direction *= slope / np.linalg.norm(direction)
@@ -164,22 +164,22 @@ def linear(slope, size=4):
 @pytest.mark.parametrize("scale", [1.0, 1024.0])
 def test_penalties_of_a_linear_critic(slope, scale):
     critic, real, generated = linear(slope)
-    shares = np.random.default_rng(1).random(5).astype(np.float32)
-    penalty = losses.gradient_penalty(critic, real, generated, shares, scale).numpy()
+    weights = np.random.default_rng(1).random(5).astype(np.float32)
+    penalty = losses.gradient_penalty(critic, real, generated, weights, scale).numpy()
     assert penalty == pytest.approx((slope - 1) ** 2, abs=1e-5)
     assert losses.r1(critic, real, scale).numpy() == pytest.approx(slope**2 / 2, abs=1e-5)
 
 
 def test_penalty_is_taken_between_the_two_images():
-    # A quadratic critic's slope is the image itself.
+    # The slope of this quadratic critic is the image.
     def critic(images):
         return tf.reduce_sum(tf.square(images), axis=[1, 2, 3])[:, None] / 2
 
     _, real, generated = linear(1.0)
-    shares = np.array([0, 0.25, 0.5, 0.75, 1], np.float32)
-    between = shares[:, None, None, None] * real + (1 - shares[:, None, None, None]) * generated
+    weights = np.array([0, 0.25, 0.5, 0.75, 1], np.float32)
+    between = weights[:, None, None, None] * real + (1 - weights[:, None, None, None]) * generated
     by_hand = np.mean((np.linalg.norm(between.reshape(5, -1), axis=1) - 1) ** 2)
-    assert losses.gradient_penalty(critic, real, generated, shares).numpy() == pytest.approx(
+    assert losses.gradient_penalty(critic, real, generated, weights).numpy() == pytest.approx(
         by_hand, rel=1e-5
     )
     by_hand = np.mean(np.square(real).sum((1, 2, 3))) / 2
@@ -187,9 +187,9 @@ def test_penalty_is_taken_between_the_two_images():
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, 3.0])
-def test_penalty_s_gradient_in_the_critic_s_weights(slope):
+def test_gradient_of_the_penalty_in_the_weights_of_the_critic(slope):
     _, real, generated = linear(1.0)
-    shares = np.full(5, 0.5, np.float32)
+    weights = np.full(5, 0.5, np.float32)
     weight = tf.constant(slope)
     with tf.GradientTape() as tape:
         tape.watch(weight)
@@ -198,9 +198,9 @@ def test_penalty_s_gradient_in_the_critic_s_weights(slope):
             lambda images: weight * tf.reshape(images, [-1, 16]) @ first[:, None],
             real,
             generated,
-            shares,
+            weights,
         )
-    # Not NaN at slope 0, where the root is steep without end.
+    # The gradient is not NaN at slope 0, where the root has an infinite derivative.
     assert tape.gradient(penalty, weight).numpy() == pytest.approx(2 * (slope - 1) if slope else 0)
 
 

@@ -1,7 +1,8 @@
-"""What happens beside the training: a line of metrics, a grid of samples, a checkpoint, a progress bar.
+"""Keras callbacks of the training: rows of metrics, grids of samples, checkpoints, a progress bar.
 
-Each counts by `model.step`, the step the weights have reached, never by how long this process has run; so a
-run that was killed and continued writes what an uninterrupted one writes.
+All callbacks count by `model.step`, the step of the weights, and not by the batches of this
+process. A run that was killed and continued therefore writes the same files as an uninterrupted
+run.
 """
 
 import csv
@@ -18,7 +19,6 @@ from tqdm import tqdm
 
 from tf_inpaint.files import images
 from tf_inpaint.gan.diagnosis import diagnosis
-from tf_inpaint.gan.model import LOGS, draw_latents
 
 COLUMNS = (
     "step",
@@ -32,35 +32,30 @@ COLUMNS = (
     "images_per_second",
     "penalty",
 )
+"""Columns of `metrics.csv` that every run has."""
 GRID = 6
-FIXED, MEASURED = 0x6F1D, 0x6F1E
-"""Key the z of the sample grid and of measurements; training's second key is the step, counted from 0."""
+"""Number of columns and of rows of a sample grid, as in the lecture."""
 
 log = logging.getLogger("tf_inpaint")
 
 
-def fixed_latents(latent_size: int, seed: int):
-    """The `[36, Z]` z of every sample grid of a run: the lecture's 6 x 6."""
-    return draw_latents(GRID * GRID, latent_size, (seed, -FIXED))
-
-
 def generate(gan, z, batch_size: int = 64) -> np.ndarray:
-    """The averaged generator's images `[N, H, W, C]` of `z` `[N, Z]`."""
+    """The images `[N, H, W, C]` of the averaged generator for `z` `[N, Z]`, computed in batches."""
     return np.concatenate(
         [gan(z[first : first + batch_size]).numpy() for first in range(0, len(z), batch_size)]
     )
 
 
 def diversity(samples) -> float:
-    """How much samples `[N, H, W, C]` differ: the standard deviation over N, averaged over pixels, in [0, 1].
+    """The standard deviation of samples `[N, H, W, C]` over N, averaged over pixels: in [0, 1].
 
-    Near 0 every z gives one image: the generator has collapsed.
+    Near 0, all z give the same image: the generator has collapsed.
     """
     return float(np.std(samples, axis=0).mean())
 
 
-class Every(keras.callbacks.Callback):
-    """Calls `act(step)` whenever the model has reached a multiple of `period` steps."""
+class PeriodicCallback(keras.callbacks.Callback):
+    """Calls `on_period(step)` whenever the step of the model is a multiple of `period`."""
 
     def __init__(self, period: int):
         super().__init__()
@@ -69,24 +64,29 @@ class Every(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         step = self.model.step
         if step % self.period == 0:
-            self.act(step)
+            self.on_period(step)
 
 
-class MetricsFile(Every):
-    """A row of `COLUMNS` per period: losses and accuracies averaged over its steps, in full precision.
+class MetricsFile(PeriodicCallback):
+    """Writes a row of `COLUMNS` per period, in full precision.
 
-    Rows beyond the model's step, left by a process that was killed after its last checkpoint, are cut. When the
-    rows say that the training goes nowhere, a warning says so in words.
+    Losses and accuracies are means over the steps of the period. A process that was killed after
+    its last checkpoint leaves rows beyond the step of the model: they are removed. A warning is
+    logged if the rows show that the training does not get on.
 
     Args:
-        path: the CSV file, made or continued.
-        z: `[N, Z]` fixed latents on whose images the diversity is measured.
-        images_per_step: counted for `images_per_second`.
-        clock: seconds; None writes `nan` for images per second, so that equal runs write equal files.
+        path: the CSV file, which is created or continued.
+        period: steps per row.
+        z: `[N, Z]` fixed latents. The diversity is that of their images.
+        images_per_step: number of images in a step, for `images_per_second`.
+        clock: returns seconds. None: `images_per_second` is `nan`, so that equal runs write equal
+            files.
         measures: names of further columns.
-        measure: the model to a number for each of `measures`; called in the first row from each multiple of
-            `measure_every` on; the others have `nan` there. None: never called.
-        data_diversity, loss: what `diagnosis` must know beside the rows.
+        measure: maps the model to a number for each of `measures`. It is called in the first row
+            from each multiple of `measure_every` on; the other rows have `nan`. None: it is never
+            called.
+        measure_every: steps between two measurements.
+        data_diversity, loss: arguments of `diagnosis`.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class MetricsFile(Every):
         self.measure_every = measure_every
         self.data_diversity = data_diversity
         self.loss = loss
-        self.said = ""
+        self.last_warning = ""
 
     def on_train_begin(self, logs=None):
         self.rows = [row for row in read_metrics(self.path) if row["step"] <= self.model.step]
@@ -123,37 +123,46 @@ class MetricsFile(Every):
             writer.writerows(map(self.cells, self.rows))
         self.started = (self.model.step, self.clock()) if self.clock else None
 
-    def act(self, step):
-        row = dict.fromkeys(self.columns, float("nan"))
-        if self.clock:
-            (start, then), now = self.started, self.clock()
-            row["images_per_second"] = (step - start) * self.images_per_step / (now - then)
-        row |= {name: float(self.model.means[name].result()) for name in LOGS}
-        row |= {
-            name: getattr(self.model, name)
-            for name in ("step", "loss_scale", "discriminator_loss_scale")
-        }
-        row["diversity"] = diversity(self.model(self.z).numpy())
-        if self.measure and self.measure_every and step % self.measure_every < self.period:
-            row |= dict(zip(self.measures, self.measure(self.model), strict=True))
+    def on_period(self, step):
+        # Write the row.
+        row = self.new_row(step)
         self.rows.append(row)
         with self.path.open("a", newline="") as file:
             csv.writer(file).writerow(self.cells(row))
         for mean in self.model.means.values():
             mean.reset_state()
-        sentence = diagnosis(self.rows, self.data_diversity, self.loss)
-        if sentence and sentence != self.said:
-            log.warning("Step %d: %s", step, sentence)
-        self.said = sentence
-        if self.clock:  # what was done here is not training
+
+        # Warn once of a problem.
+        warning = diagnosis(self.rows, self.data_diversity, self.loss)
+        if warning and warning != self.last_warning:
+            log.warning("Step %d: %s", step, warning)
+        self.last_warning = warning
+
+        # The time spent here is not training time.
+        if self.clock:
             self.started = (step, self.clock())
 
+    def new_row(self, step) -> dict[str, float]:
+        """The metrics since the last row, by column."""
+        row = dict.fromkeys(self.columns, float("nan"))
+        if self.clock:
+            (first_step, start), now = self.started, self.clock()
+            row["images_per_second"] = (step - first_step) * self.images_per_step / (now - start)
+        row |= {name: float(mean.result()) for name, mean in self.model.means.items()}
+        for name in ("step", "loss_scale", "discriminator_loss_scale"):
+            row[name] = getattr(self.model, name)
+        row["diversity"] = diversity(self.model(self.z).numpy())
+        if self.measure and self.measure_every and step % self.measure_every < self.period:
+            row |= dict(zip(self.measures, self.measure(self.model), strict=True))
+        return row
+
     def cells(self, row):
+        """The values of a row in the order of the columns. A missing value is `nan`."""
         return [row.get(name, float("nan")) for name in self.columns]
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The whole rows of a `metrics.csv`, each number by its column; none if there is no such file."""
+    """The complete rows of a `metrics.csv`, as numbers by column; no row if there is no file."""
     if not Path(path).exists():
         return []
     with open(path, newline="") as file:
@@ -164,8 +173,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return [row | {"step": int(row["step"])} for row in table]
 
 
-class SampleGrid(Every):
-    """Writes `folder/STEP.png`, what the fixed z look like by now; the untrained network's is step 0."""
+class SampleGrid(PeriodicCallback):
+    """Writes `folder/STEP.png`: the images of the fixed z. Step 0 is the untrained network."""
 
     def __init__(self, folder: Path, period: int, z):
         super().__init__(period)
@@ -174,58 +183,66 @@ class SampleGrid(Every):
 
     def on_train_begin(self, logs=None):
         if self.model.step == 0:
-            self.act(0)
+            self.on_period(0)
 
-    def act(self, step):
+    def on_period(self, step):
         images.write(
             self.folder / f"{step:07d}.png", images.grid(self.model(self.z).numpy(), columns=GRID)
         )
 
 
-class Checkpoints(Every):
-    """Saves every `period` steps and at the end, and on SIGTERM or Ctrl-C saves and stops.
+class Checkpoints(PeriodicCallback):
+    """Saves a checkpoint every `period` steps and at the end.
 
-    `interrupted` is then the signal's number, else 0. It comes after `MetricsFile`, so that a checkpoint
-    never claims a row that was not written.
+    On SIGTERM or Ctrl-C it saves a checkpoint, and the training stops.
+    `interrupted` is then the number of the signal, and otherwise 0. This callback must come after
+    `MetricsFile`: a checkpoint then never stands for a row that was not written.
 
     Args:
-        manager: of the checkpoints.
-        catch: whether signals save; not on several machines, which would wait for the one that stops.
+        manager: the manager of the checkpoints.
+        period: steps between two checkpoints.
+        catch_signals: whether to save and stop on signals. Not for several machines, because all
+            others would wait for the machine that stops.
     """
 
-    def __init__(self, manager: tf.train.CheckpointManager, period: int, catch: bool = True):
+    def __init__(
+        self, manager: tf.train.CheckpointManager, period: int, catch_signals: bool = True
+    ):
         super().__init__(period)
         self.manager = manager
-        self.signals = (signal.SIGTERM, signal.SIGINT) if catch else ()
+        self.signals = (signal.SIGTERM, signal.SIGINT) if catch_signals else ()
         self.interrupted = 0
-        self.saved = None
+        self.saved_step = None
 
     def on_train_begin(self, logs=None):
-        self.handlers = {number: signal.signal(number, self.interrupt) for number in self.signals}
+        self.handlers = {number: signal.signal(number, self.on_signal) for number in self.signals}
 
-    def interrupt(self, number, frame):
+    def on_signal(self, number, frame):
+        """Stops the training after this step."""
         self.interrupted = number
         self.model.stop_training = True
 
-    def act(self, step):
+    def on_period(self, step):
         self.manager.save(checkpoint_number=step)
-        self.saved = step
+        self.saved_step = step
 
     def on_train_end(self, logs=None):
-        # Not `manager.latest_checkpoint`: one of this step may lie there, damaged, from an earlier process.
-        if self.saved != self.model.step:
-            self.act(self.model.step)
+        # `manager.latest_checkpoint` may be a damaged one of this step, from an earlier process.
+        if self.saved_step != self.model.step:
+            self.on_period(self.model.step)
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
 
 
-class Best(keras.callbacks.Callback):
-    """Saves the step at which a column of `metrics.csv` was lowest so far. It comes after `MetricsFile`.
+class BestCheckpoint(keras.callbacks.Callback):
+    """Saves a checkpoint whenever a column of `metrics.csv` is lower than in all rows before.
+
+    This callback must come after `MetricsFile`.
 
     Args:
-        manager: of the one checkpoint that is kept.
+        manager: the manager of the best checkpoint.
         file: the `MetricsFile`.
-        column: one of its measures.
+        column: one of the measures of the file.
     """
 
     def __init__(self, manager: tf.train.CheckpointManager, file: MetricsFile, column: str):
@@ -242,9 +259,10 @@ class Best(keras.callbacks.Callback):
 
 
 class TensorBoard(keras.callbacks.Callback):
-    """Each row of `metrics.csv` as TensorBoard events. It comes after `MetricsFile`.
+    """Writes each row of `metrics.csv` as TensorBoard events.
 
-    Keras' own callback logs by the batches of this process, which is another count than a continued run's.
+    This callback must come after `MetricsFile`. The callback of this name in Keras counts the
+    batches of this process, and a continued run would thus count from 0 again.
     """
 
     def __init__(self, folder: Path, file: MetricsFile):
@@ -265,20 +283,20 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar over all steps, with the losses and the time to go.
+    """Shows a progress bar over all steps, with losses and the remaining time.
 
     Args:
-        steps: in all.
-        shown: the logs beside the bar, by what they are called there.
+        steps: number of steps of the whole training.
+        labels: the logs to show: the name of a log by its label.
     """
 
-    def __init__(self, steps: int, shown: dict[str, str]):
+    def __init__(self, steps: int, labels: dict[str, str]):
         super().__init__()
         self.steps = steps
-        self.shown = shown
+        self.labels = labels
 
     def on_train_begin(self, logs=None):
-        # In a file a bar is a line for each refresh: there, refresh once a minute.
+        # In a file, each refresh of the bar is a line: refresh only once a minute.
         interval = 0.5 if os.isatty(2) else 60.0
         self.bar = tqdm(
             total=self.steps,
@@ -291,7 +309,7 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update()
         if self.bar.n % 50 == 0:
-            values = {label: f"{np.mean(logs[name]):.3f}" for label, name in self.shown.items()}
+            values = {label: f"{np.mean(logs[name]):.3f}" for label, name in self.labels.items()}
             self.bar.set_postfix(values, refresh=False)
 
     def on_train_end(self, logs=None):

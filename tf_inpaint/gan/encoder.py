@@ -1,16 +1,19 @@
-"""The encoder: from a masked picture to a z near the search's answer, and its training.
+"""The encoder E, which maps a masked image to a z near the result of the search, and its training.
 
-E learns from the generator's own samples, of which z is known too, and from the pictures the GAN learnt from:
+E learns from samples of the generator, for which z is known too, and from the training images of
+the GAN:
 
     x = G(z), z ~ U[-1, 1]^Z,  or  x from the training images
-    E(known * x, known) = z_hat,   lowering `encoder_loss(x, G(z_hat), ...)`
+    E(known * x, known) = z_hat,   which minimizes `encoder_loss(x, G(z_hat), ...)`
 
-It answers in one pass; the search then starts there instead of at a random z. On samples alone E never sees what this
-generator cannot draw, and that is what it will be asked to complete: on MNIST the hole behind a centre mask is then
-0.7 dB worse (3,000 steps). No image that was held out is ever read.
+E needs one pass, and the search then starts at z_hat instead of at a random z. If E learned from
+samples alone, E would never see what this generator cannot generate, and such images are to be
+completed. On MNIST, the hole of a center mask is then 0.7 dB worse (3,000 steps). Held-out images
+are never read.
 
-Source: Zhu, Shen, Zhao and Zhou 2020, In-domain GAN inversion for real image editing: an encoder trained on real images
-through the fixed generator.
+Source: Zhu, Shen, Zhao and Zhou 2020, In-domain GAN inversion for real image editing,
+https://arxiv.org/abs/2004.00049: an encoder that is trained on real images through the fixed
+generator.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,34 +22,41 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.gan.layers import Dense, run
+from tf_inpaint.gan.layers import Dense, apply_layers
 from tf_inpaint.gan.networks import stage_channels
-from tf_inpaint.gan.optimizer import Adam
+from tf_inpaint.gan.optimizer import new_optimizer
 
 LOGS = ("loss", "known_error", "image_error", "latent_error")
+"""Names of the results of `encoder_loss`."""
 REAL_SHARE = 7 / 8
-"""Of a batch's rows, those that are training images. Hole PSNR rises with it; found by trial."""
+"""Share of the rows of a batch that are training images.
+
+The PSNR of the hole rises with this share. The value was found by trial.
+"""
 
 
 def real_rows(batch_size: int) -> int:
-    """How many rows of a batch are training images: `REAL_SHARE` of them; one row at least is a sample."""
+    """The number of rows of a batch that are training images: `REAL_SHARE`, but not all rows."""
     return min(batch_size - 1, round(REAL_SHARE * batch_size))
 
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class Encoder(keras.Model):
-    """E: images `[B, H, W, C]` in [-1, 1] and known `[B, H, W, 1]` to z `[B, Z]` float32 in [-1, 1].
+    """E: images `[B, H, W, C]` and known `[B, H, W, 1]` to z `[B, Z]`, float32 in [-1, 1].
 
-    The discriminator's strided convolutions, one dense layer, and tanh. No normalisation: an image's z has
-    nothing to do with its neighbours. Hidden pixels are never read, and may be NaN.
+    The layers are the strided convolutions of a discriminator, one dense layer, and tanh. There is
+    no normalization, because the z of an image does not depend on the other images. Hidden pixels
+    are never read, and may be NaN.
 
     Args:
         image_size: height and width of the images in pixels: 16, 28, 32, 64 or 128.
         channels: 1 (gray) or 3 (RGB).
-        width: channels of the feature map next to the image; they double stage by stage up to eight times.
-        latent_size: Z.
-        hidden_size: of the dense layer. Convolutions alone start the search a tenth higher.
-        dtype: a Keras dtype policy such as "mixed_float16"; z is float32 in all.
+        width: channels of the feature map next to the image. The channels double at each stage, up
+            to eight times `width`.
+        latent_size: Z, the number of entries of z.
+        hidden_size: units of the dense layer. Without this layer, the energy at the start of the
+            search is a tenth higher.
+        dtype: a Keras dtype policy such as "mixed_float16". z is float32 with every policy.
     """
 
     def __init__(self, image_size, channels, width=32, latent_size=100, hidden_size=512, **kwargs):
@@ -56,18 +66,20 @@ class Encoder(keras.Model):
         self.width = width
         self.latent_size = latent_size
         self.hidden_size = hidden_size
-        fixed = {"kernel_initializer": "he_normal", "dtype": self.dtype_policy}
+
+        # Make the layers.
+        settings = {"kernel_initializer": "he_normal", "dtype": self.dtype_policy}
         self.stack = []
         for stage, filters in enumerate(stage_channels(image_size, width)):
             conv = keras.layers.Conv2D(
-                filters, 4, strides=2, padding="same", name=f"conv_{stage}", **fixed
+                filters, 4, strides=2, padding="same", name=f"conv_{stage}", **settings
             )
             self.stack += [conv, self.activation(f"leaky_relu_{stage}")]
         self.stack += [
             keras.layers.Flatten(dtype=self.dtype_policy, name="flatten"),
-            Dense(hidden_size, name="hidden", **fixed),
+            Dense(hidden_size, name="hidden", **settings),
             self.activation("leaky_relu"),
-            # It begins with z near 0: tanh, once saturated, does not come back.
+            # The first z are near 0, because a saturated tanh does not recover.
             Dense(
                 latent_size,
                 activation="tanh",
@@ -76,22 +88,21 @@ class Encoder(keras.Model):
                 name="z",
             ),
         ]
-        # Each layer learns its shapes from a symbolic input; `build()` would leave summary() at "?".
+
+        # Symbolic inputs give all layers their shapes. After `build()`, summary() would show "?".
         shape = (image_size, image_size)
         self.call(keras.Input((*shape, channels)), keras.Input((*shape, 1)))
         self.built = True
 
     def activation(self, name: str) -> keras.Layer:
+        """A LeakyReLU with slope 0.2."""
         return keras.layers.LeakyReLU(0.2, dtype=self.dtype_policy, name=name)
 
     def call(self, images, known, training=False):
-        # A product would let a NaN in the hole through.
         known = keras.ops.cast(known > 0, images.dtype)
-        return run(
-            self.stack,
-            keras.ops.concatenate([keras.ops.where(known > 0, images, 0), known], axis=-1),
-            training,
-        )
+        # The product `known * images` would be NaN where a hidden pixel is NaN.
+        inputs = keras.ops.concatenate([keras.ops.where(known > 0, images, 0), known], axis=-1)
+        return apply_layers(self.stack, inputs, training)
 
     def get_config(self):
         fields = ("image_size", "channels", "width", "latent_size", "hidden_size")
@@ -107,55 +118,58 @@ def encoder_loss(
     image_weight: float = 1.0,
     latent_weight: float = 0.1,
 ) -> dict[str, tf.Tensor]:
-    """How far the encoder's answers are from what it saw, from the whole image, and from its z.
+    """The distances of the encoder's results from the known pixels, the image, and z.
 
         loss = mean over known pixels |x - G(z_hat)| + image_weight mean |x - G(z_hat)|
                + latent_weight mean (z - z_hat)^2
 
-    The first term is the contextual energy, where the search will start; the second makes the hole a
-    likely one; without the third, which only samples have, an encoder of samples alone drives every entry to -1 or
-    1, where tanh is flat.
+    The first term is the contextual energy at the start of the search. The second term makes the
+    hole likely. Only samples have the third term. Without this term, an encoder that learns from
+    samples alone drives all entries of z_hat to -1 or 1, where tanh is flat.
 
     Args:
         images: x, `[B, H, W, C]` in [-1, 1].
-        known: `[B, H, W, 1]`, 1 = what the encoder saw, 0 = hole.
-        z: `[N, Z]` with G(z) = x for the first N rows, the samples; the others have none.
+        known: `[B, H, W, 1]`, 1 = known to the encoder, 0 = hole.
+        z: `[N, Z]` with G(z) = x for the first N rows, the samples. The z of the other rows are
+            unknown.
         generated: G(z_hat), `[B, H, W, C]`.
         encoded: z_hat, `[B, Z]`.
-        image_weight, latent_weight: of the second and the third term.
+        image_weight, latent_weight: weights of the second and the third term.
 
     Returns:
-        `LOGS` by name, the loss and the three means: float32 scalars.
+        The loss and the three means by the names of `LOGS`: float32 scalars.
     """
     difference = tf.abs(images - generated)
-    seen = tf.reduce_sum(known) * images.shape[-1]
-    known_error = tf.math.divide_no_nan(tf.reduce_sum(known * difference), seen)
+    known_values = tf.reduce_sum(known) * images.shape[-1]
+    known_error = tf.math.divide_no_nan(tf.reduce_sum(known * difference), known_values)
     image_error = tf.reduce_mean(difference)
-    of_z = tf.reduce_sum(tf.square(z - encoded[: tf.shape(z)[0]]))
-    latent_error = tf.math.divide_no_nan(of_z, tf.cast(tf.size(z), tf.float32))
+    squares = tf.reduce_sum(tf.square(z - encoded[: tf.shape(z)[0]]))
+    latent_error = tf.math.divide_no_nan(squares, tf.cast(tf.size(z), tf.float32))
     loss = known_error + image_weight * image_error + latent_weight * latent_error
     return dict(zip(LOGS, (loss, known_error, image_error, latent_error), strict=True))
 
 
 class EncoderTraining(keras.Model):
-    """The training of an encoder against a fixed generator: an optimizer and one training step.
+    """The training of an encoder with a fixed generator: an optimizer and the training step.
 
-    The random numbers of a step are a function of (`seed`, `step`). The learning rate rises from 0 over the
-    first tenth of the steps, without which tanh saturates for good at 64 px, and falls to 0 along a cosine.
-    `state` holds all that a checkpoint needs: a training restored from one goes on exactly as if it had never
-    stopped. It runs on one device.
+    The random numbers of a step are a function of (`seed`, `step`). The learning rate rises from 0
+    over the first tenth of the steps; without this rise, tanh saturates for good at 64 pixels. It
+    then falls to 0 along a cosine. `state` holds everything that a checkpoint needs: a training
+    that is restored from a checkpoint continues exactly as if it had never stopped. The training
+    runs on one device.
 
     Args:
-        encoder: what is trained.
-        generator: z `[B, Z]` to images `[B, H, W, C]` in [-1, 1], as in inference: `networks.folded(G)`, or
-            `partial(G, training=False)`. Its weights are never touched.
-        steps: of the whole training.
-        learning_rate: Adam's highest.
+        encoder: the encoder to train.
+        generator: z `[B, Z]` to images `[B, H, W, C]` in [-1, 1], in inference:
+            `networks.fold_normalization(G)`, or `partial(G, training=False)`. Its weights are never
+            changed.
+        steps: number of steps of the whole training.
+        learning_rate: the highest learning rate of Adam.
         image_weight, latent_weight: see `encoder_loss`.
-        seed: of every z.
+        seed: the seed of all z.
 
     Raises:
-        ValueError: `steps` below 1.
+        ValueError: `steps` is below 1.
     """
 
     def __init__(
@@ -171,7 +185,8 @@ class EncoderTraining(keras.Model):
         super().__init__()
         if steps < 1:
             raise ValueError(
-                f"An encoder's steps must be at least 1; received {steps}; train none, or take e.g. 2000."
+                f"The steps of an encoder must be at least 1; received {steps}; "
+                "train no encoder, or pass for example 2000."
             )
         self.encoder = encoder
         self.generator = generator
@@ -183,29 +198,27 @@ class EncoderTraining(keras.Model):
         )
         self.built = True
         super().compile(optimizer=None, jit_compile=False)
+
+        # Make the optimizer and its learning rate.
         warmup = max(1, steps // 10)
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, max(1, steps - warmup), warmup_target=learning_rate, warmup_steps=warmup
         )
-        optimizer = Adam(schedule)
-        if encoder.dtype_policy.compute_dtype == "float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(encoder.trainable_variables)
-        self.encoder_optimizer = optimizer
+        self.encoder_optimizer = new_optimizer(encoder, schedule)
 
     @property
     def step(self) -> int:
-        """Training steps so far."""
+        """Number of training steps so far."""
         return int(tf.convert_to_tensor(self.counter))
 
     @property
     def metrics(self):
-        """None: a step's logs are its own."""
+        """No metric, because the logs are those of a single step."""
         return []
 
     @property
     def state(self) -> dict[str, list[tf.Variable]]:
-        """Every variable of the training, by part: what a checkpoint must hold."""
+        """All variables of the training, by part: what a checkpoint must hold."""
         parts = {
             "encoder": self.encoder.variables,
             "encoder_optimizer": self.encoder_optimizer.variables,
@@ -217,14 +230,24 @@ class EncoderTraining(keras.Model):
         return self.encoder(images, known)
 
     def train_step(self, data):
-        """One step under the masks `[B, H, W, 1]`, on B - R samples and R images `[R, H, W, C]`; returns its `LOGS`."""
+        """Makes one training step, on B - R samples and R training images.
+
+        Args:
+            data: `(known, real)`: masks `[B, H, W, 1]` and training images `[R, H, W, C]`.
+
+        Returns:
+            The `LOGS` of this step.
+        """
+        # Make the batch of samples and training images.
         known, real = data
         known = tf.cast(known, tf.float32)
-        # Keys below 0 are none that the GAN was trained with.
+        # The second integer is negative, because the training of the GAN uses those from 0.
         seed = tf.stack([tf.constant(self.seed, tf.int64), -1 - tf.convert_to_tensor(self.counter)])
         samples = tf.shape(known)[0] - tf.shape(real)[0]
         z = tf.random.stateless_uniform([samples, self.encoder.latent_size], seed=seed, minval=-1.0)
         images = tf.concat([self.generator(z), real], axis=0)
+
+        # Take a step down the loss.
         variables = self.encoder.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
@@ -243,18 +266,18 @@ class EncoderTraining(keras.Model):
         real: tf.data.Dataset,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> dict[str, float]:
-        """Trains from `step` to the last of `steps`.
+        """Trains from the present `step` to the last one.
 
         Args:
-            sample_masks: `sample_masks(step)` gives a step's `known`, `[B, H, W, 1]`, always the same; B is
-                the batch size.
-            real: training images `[R, H, W, C]` in [-1, 1], R below B, an element for each step from `step` on.
-            callbacks: Keras', told of every step.
+            sample_masks: `sample_masks(step)` gives the `known` of a step, `[B, H, W, 1]`, always
+                the same for one step. B is the batch size.
+            real: one element per remaining step: training images `[R, H, W, C]` in [-1, 1], with R
+                below B.
+            callbacks: Keras callbacks, called at every step.
 
         Returns:
-            The last step's `LOGS`; empty where nothing was left to do.
+            The `LOGS` of the last step; empty if no step was left.
         """
-
         steps = range(self.step, self.steps)
         if not steps:
             return {}

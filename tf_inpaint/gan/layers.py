@@ -1,11 +1,15 @@
-"""The layers that Keras lacks, or has in a slower or another form: normalisations, and convolutions at the image."""
+"""Layers of the networks that Keras lacks, or that are slower or different in Keras.
+
+They are batch normalization, spectral normalization, dense layers, and the convolutions next to the
+image.
+"""
 
 import keras
 import tensorflow as tf
 
 
-def run(layers: list[keras.Layer], inputs, training: bool):
-    """The outputs of the last of `layers`, each fed with what the one before it gives."""
+def apply_layers(layers: list[keras.Layer], inputs, training: bool):
+    """The outputs of the last layer, where each layer gets the outputs of the layer before it."""
     for layer in layers:
         inputs = layer(inputs, training=training)
     return inputs
@@ -13,15 +17,18 @@ def run(layers: list[keras.Layer], inputs, training: bool):
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class BatchNormalization(keras.layers.Layer):
-    """Batch normalisation over all but the channel axis, by TensorFlow's fused kernel.
+    """Batch normalization over all axes but the channel axis, by TensorFlow's fused kernel.
 
-    `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`, with the batch's statistics when `training` and
-    their moving averages otherwise. Keras' own layer takes some ten separate operations forward and more
-    backward; the fused kernel takes one each way. Statistics are float32 in every precision, and replicas
-    average their moving statistics.
+    `y = gamma (x - mean) / sqrt(variance + epsilon) + beta`. The mean and the variance are those of
+    the batch when `training`, and their moving averages otherwise. The layer of Keras takes some
+    ten separate operations forward and more backward; the fused kernel takes one operation each
+    way. All statistics are float32 in every precision. Replicas average their moving statistics.
 
     Args:
-        synchronized: the batch is that of all replicas, not each one's own: for small batches on many devices.
+        momentum: decay of the moving averages.
+        epsilon: added to the variance.
+        synchronized: use the statistics over the batches of all replicas, not those of each replica
+            alone. For small batches on many devices.
 
     Source: Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
@@ -66,38 +73,47 @@ class BatchNormalization(keras.layers.Layer):
             exponential_avg_factor=1 - self.momentum,
         )
         if training:
-            self.move(mean, variance)
+            self.set_moving_statistics(mean, variance)
         return outputs
 
-    def move(self, mean, variance):
-        """Where they are finite: an overflow in float16, whose step is skipped, must not stay in the averages."""
+    def set_moving_statistics(self, mean, variance):
+        """Sets the moving averages where the new values are finite.
+
+        After an overflow in float16 the step is skipped, and no trace of it may stay in the
+        averages.
+        """
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(tf.where(tf.math.is_finite(value), value, moving))
 
     def call_synchronized(self, inputs, replica):
-        """As `call`, when training, with the mean and variance over all replicas' batches."""
+        """Does the same as `call` in training, with the statistics of the global batch.
+
+        Args:
+            inputs: the batch of this replica.
+            replica: its `tf.distribute.ReplicaContext`.
+        """
         values = tf.cast(inputs, tf.float32)
 
         def average(numbers):
-            return replica.all_reduce(
-                tf.distribute.ReduceOp.MEAN, tf.reduce_mean(numbers, [0, 1, 2])
-            )
+            means = tf.reduce_mean(numbers, [0, 1, 2])
+            return replica.all_reduce(tf.distribute.ReduceOp.MEAN, means)
 
+        # Compute the statistics of the global batch.
         mean = average(values)
-        variance = average(
-            tf.square(values - mean)
-        )  # not E[x^2] - E[x]^2, which may round to less than 0
+        # E[x^2] - E[x]^2 may round to a negative number.
+        variance = average(tf.square(values - mean))
+
+        # Update the moving averages.
         count = tf.cast(
             replica.num_replicas_in_sync * tf.size(inputs) // inputs.shape[-1], tf.float32
         )
-        unbiased = variance * count / (count - 1)  # as the fused kernel's moving variance is
-        moving = self.moving_mean, self.moving_variance
-        self.move(
-            *(
-                old + (1 - self.momentum) * (new - old)
-                for old, new in zip(moving, (mean, unbiased), strict=True)
-            )
+        unbiased = variance * count / (count - 1)  # the moving variance of the fused kernel too
+        self.set_moving_statistics(
+            self.moving_mean + (1 - self.momentum) * (mean - self.moving_mean),
+            self.moving_variance + (1 - self.momentum) * (unbiased - self.moving_variance),
         )
+
+        # Normalize the inputs.
         scale = self.gamma * tf.math.rsqrt(variance + self.epsilon)
         return tf.cast((values - mean) * scale + self.beta, inputs.dtype)
 
@@ -105,7 +121,7 @@ class BatchNormalization(keras.layers.Layer):
         return input_shape
 
     def scale_and_offset(self):
-        """`(scale, offset)`, each `[C]`, of the affine map that this layer is when not training."""
+        """`(scale, offset)`, both `[C]`: in inference this layer is `scale * x + offset`."""
         scale = self.gamma * tf.math.rsqrt(
             tf.convert_to_tensor(self.moving_variance) + self.epsilon
         )
@@ -117,18 +133,25 @@ class BatchNormalization(keras.layers.Layer):
 
 
 def power_iteration(matrix, u):
-    """The next estimate of the largest singular value's right vector: `normalize(W^T normalize(W u))`."""
+    """The next estimate of the first right singular vector: `normalize(W^T normalize(W u))`.
+
+    Args:
+        matrix: W, `[I, O]`.
+        u: the present estimate, `[O]`.
+    """
     return tf.math.l2_normalize(
         tf.linalg.matvec(matrix, tf.linalg.matvec(matrix, u), transpose_a=True)
     )
 
 
 def spectral_norm(matrix, u):
-    """`sigma = v^T W u` with `v = normalize(W u)`: at most W's largest singular value; its gradient is `v u^T`.
+    """`sigma = v^T W u` with `v = normalize(W u)`: an estimate of the largest singular value of W.
+
+    The estimate is never above the largest singular value. Its gradient is `v u^T`.
 
     Args:
         matrix: W, `[I, O]`.
-        u: `[O]` of length 1, the right singular vector as far as it is known.
+        u: an estimate of the first right singular vector, `[O]`, of length 1.
     """
     outputs = tf.linalg.matvec(matrix, tf.stop_gradient(u))
     return tf.tensordot(tf.stop_gradient(tf.math.l2_normalize(outputs)), outputs, 1)
@@ -136,65 +159,77 @@ def spectral_norm(matrix, u):
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class SpectralNormalization(keras.layers.Wrapper):
-    """A convolution or dense layer whose kernel W is divided by sigma, its largest singular value.
+    """A convolution or dense layer whose kernel W is divided by its largest singular value sigma.
 
-    As a matrix, W has a column per output channel. Its right singular vector u is a weight: one power iteration
-    per call when `training` brings it nearer, and the sigma of that call and of inference are those of the same
-    u. The gradient goes through W / sigma, u and v being constants. All of it is float32 in every precision,
-    and replicas, which compute the same u, keep the first one's.
+    As a matrix, W has one column per output channel. The estimate u of its right singular vector is
+    a weight. Each call with `training` improves u by one power iteration, and then uses the sigma
+    of the new u. Inference uses the sigma of the same u. The gradient goes through W / sigma, where
+    u and v are constants. All these numbers are float32 in every precision. All replicas compute
+    the same u, and the u of the first replica is kept.
 
-    Keras' layer of this name overwrites W with W / sigma in every call, which no gradient passes through.
+    The layer of this name in Keras overwrites W with W / sigma in every call, so that no gradient
+    passes through sigma.
 
     Args:
-        layer: a `Conv2D` or `Dense`, not transposed, without activation; it gives name and dtype of the outputs.
+        layer: a `Conv2D` or `Dense` layer without activation, not a transposed convolution. The
+            wrapper takes its name, and the outputs have its dtype.
 
     Source: Miyato et al. 2018, https://arxiv.org/abs/1802.05957, algorithm 1
     """
 
-    STARTING_ITERATIONS = 20
-    """On a random kernel of any size they bring sigma within three per cent of the largest singular value."""
+    INITIAL_ITERATIONS = 20
+    """Number of power iterations for the first u.
+
+    With them, sigma is within 3 % of the largest singular value, for a random kernel of any size.
+    """
 
     def __init__(self, layer, **kwargs):
-        # Only a float32 layer without `autocast` reads the kernel as it is, inside other layers and alone.
+        # Only a float32 layer without `autocast` reads the kernel in float32, also in other layers.
         super().__init__(layer, autocast=False, **{"name": layer.name, "dtype": "float32"} | kwargs)
 
     def build(self, input_shape):
         super().build(input_shape)
         self.u = self.add_weight(
             shape=(self.layer.kernel.shape[-1],),
-            initializer=self.start,
+            initializer=self.initial_u,
             dtype="float32",
             trainable=False,
             aggregation="only_first_replica",
             name="u",
         )
 
-    def start(self, shape, dtype):
-        u = tf.math.l2_normalize(tf.ones(shape, dtype))  # any u will do, for W is random
-        for _ in range(self.STARTING_ITERATIONS):
+    def initial_u(self, shape, dtype):
+        """The first u, an initializer: `[O]`, of length 1."""
+        # Any start is good, because W is random.
+        u = tf.math.l2_normalize(tf.ones(shape, dtype))
+        for _ in range(self.INITIAL_ITERATIONS):
             u = power_iteration(self.matrix, u)
         return u
 
     @property
     def matrix(self):
+        """W as a matrix `[I, O]`."""
         return tf.reshape(
             tf.convert_to_tensor(self.layer.kernel), [-1, self.layer.kernel.shape[-1]]
         )
 
-    def normalized(self, u):
+    def normalized_kernel(self, u):
+        """W / sigma, float32, with the sigma of `u`."""
         return self.layer.kernel / spectral_norm(self.matrix, u)
 
     @property
     def kernel(self):
-        """W / sigma, float32, as inference uses it."""
-        return self.normalized(tf.convert_to_tensor(self.u))
+        """W / sigma, float32: the kernel of inference."""
+        return self.normalized_kernel(tf.convert_to_tensor(self.u))
 
     @property
     def use_bias(self):
+        """Whether the layer has a bias."""
         return self.layer.use_bias
 
     @property
     def bias(self):
+        """The bias of the layer, `[O]`, or None."""
         return self.layer.bias
 
     def call(self, inputs, training=False):
@@ -202,9 +237,8 @@ class SpectralNormalization(keras.layers.Wrapper):
         if training:
             u = power_iteration(self.matrix, u)
             self.u.assign(u)
-        inputs, kernel = (
-            tf.cast(tensor, self.layer.compute_dtype) for tensor in (inputs, self.normalized(u))
-        )
+        inputs = tf.cast(inputs, self.layer.compute_dtype)
+        kernel = tf.cast(self.normalized_kernel(u), self.layer.compute_dtype)
         outputs = getattr(self.layer, "convolution_op", tf.matmul)(inputs, kernel)
         return outputs + tf.cast(self.bias, outputs.dtype) if self.use_bias else outputs
 
@@ -214,10 +248,11 @@ class SpectralNormalization(keras.layers.Wrapper):
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class Dense(keras.layers.Dense):
-    """Keras' Dense, whose rows at inference are products of their own.
+    """A dense layer like that of Keras, but in inference each row is a matrix product of its own.
 
-    A product of all rows takes, say, six at a time and sums what is left over in another order: a row's last bits
-    would depend on its place in the batch. For the few rows of a search it costs nothing, in training it would.
+    A product of all rows takes, for example, six rows at a time, and sums the remaining rows in
+    another order. The last bits of a row would then depend on its place in the batch. Single
+    products cost nothing for the few rows of a search. In training they would be slow.
     """
 
     def call(self, inputs, training=False):
@@ -229,14 +264,21 @@ class Dense(keras.layers.Dense):
         )
 
 
-# TensorFlow hands a convolution with "same" padding to oneDNN on a CPU, which is slow where one side has 1 or
-# 3 channels. The same padding in numbers goes to Eigen: 1.6 times as fast at the two layers next to the image.
 PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]
+"""The padding "same" in numbers, for speed on a CPU.
+
+TensorFlow gives a convolution with padding "same" to oneDNN, which is slow if the inputs or the
+outputs have 1 or 3 channels. It gives a convolution with numbers to Eigen. The two layers next to
+the image are thus 1.6 times as fast.
+"""
 
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class ConvolutionFromImage(keras.layers.Conv2D):
-    """Keras' Conv2D for inputs of few channels: 4 x 4 with stride 2 on an even size, or 3 x 3 with stride 1."""
+    """A `Conv2D` for inputs with few channels.
+
+    The kernel is 4 x 4 with stride 2, for inputs of even size, or 3 x 3 with stride 1.
+    """
 
     def convolution_op(self, inputs, kernel):
         return tf.nn.conv2d(inputs, kernel, self.strides, PADDING)
@@ -244,7 +286,7 @@ class ConvolutionFromImage(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class ConvolutionToImage(keras.layers.Conv2DTranspose):
-    """Keras' Conv2DTranspose, 4 x 4 with stride 2, for outputs of few channels."""
+    """A `Conv2DTranspose` for outputs with few channels: kernel 4 x 4, stride 2."""
 
     def call(self, inputs):
         batch, height, width = tf.unstack(tf.shape(inputs)[:3])

@@ -1,4 +1,4 @@
-"""The generative adversarial network: two networks, two optimizers, one training step."""
+"""The generative adversarial network `GAN`: two networks, two optimizers, and the training step."""
 
 import functools
 
@@ -6,67 +6,65 @@ import keras
 import tensorflow as tf
 
 from tf_inpaint.gan import augment, losses
-from tf_inpaint.gan.networks import Discriminator, Generator, one_of
-from tf_inpaint.gan.optimizer import Adam
+from tf_inpaint.gan.optimizer import current_loss_scale, new_optimizer
+from tf_inpaint.gan.random_numbers import AUGMENTATION, INTERPOLATION, step_latents, step_uniform
 
 LOGS = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy", "penalty")
-"""Means over a logging period. Losses are without penalties and feature matching; `penalty` is the weighted one."""
-SHARES, CHANGES = 1, 2
-"""What random numbers other than z are for: folded into their seed."""
+"""Names of the means over a logging period.
+
+The losses are without penalties and feature matching. `penalty` is the weighted penalty.
+"""
 
 
-def draw_latents(count: int, latent_size: int, seed) -> tf.Tensor:
-    """`[count, latent_size]` float32, uniform in [-1, 1]: always the same for one `seed`, a pair of integers."""
-    return tf.random.stateless_uniform([count, latent_size], seed=seed, minval=-1.0)
-
-
-def batch_mean(features) -> tf.Tensor:
-    """`[1, F]` float32: the mean over the global batch of features `[B, F]`, of which each replica has its rows."""
+def global_mean(features) -> tf.Tensor:
+    """`[1, F]` float32: the mean of features `[B, F]` over the rows of all replicas."""
     mean = tf.reduce_mean(tf.cast(features, tf.float32), axis=0, keepdims=True)
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, mean)
 
 
-def present_scale(optimizer) -> float:
-    return float(tf.convert_to_tensor(getattr(optimizer, "dynamic_scale", 1.0)))
-
-
 class GAN(keras.Model):
-    """A generator and a discriminator that are trained against each other (Goodfellow et al. 2014, algorithm 1).
+    """A generator G and a discriminator D that are trained against each other.
 
-    One training step makes `discriminator_steps` updates of D, each on its own images and its own z, then
-    `generator_steps` updates of G: the lecture's k is the quotient of the two. A third network,
-    `ema_generator`, follows G's weights *and* its moving statistics as an exponential average and is the one
-    to sample from (Yazici et al. 2019); calling the GAN calls it.
+    One training step makes `discriminator_steps` updates of D, each with new images and new z. Then
+    it makes `generator_steps` updates of G. The quotient of the two numbers is the lecture's k.
 
-    Every random number is a function of (`seed`, `step`), and the count of steps is a weight: a GAN restored from a
-    checkpoint goes on exactly as if it had never stopped. Under `tf.distribute`, z is drawn for the global
-    batch and each replica takes its rows, so that two replicas of 32 see what one of 64 sees.
+    A third network, `ema_generator`, is the exponential moving average of G's weights *and* of G's
+    moving statistics. Images are generated with this network (Yazici et al. 2019). Calling the GAN
+    calls this network.
+
+    All random numbers are functions of (`seed`, `step`), and the number of steps is a weight. A GAN
+    that is restored from a checkpoint therefore continues as if the training had never stopped.
+    Under `tf.distribute`, z is drawn for the global batch, and each replica takes its rows. Two
+    replicas with 32 images each therefore see what one replica with 64 images sees.
 
     Args:
         generator: z `[B, Z]` to images `[B, H, W, C]` in [-1, 1].
         discriminator: images to logits `[B, 1]`.
-        loss: a name of `losses.PAIRS`, both networks'.
-        discriminator_steps: updates of D per step; the step takes that many batches at once.
+        loss: name of the losses of both networks, from `losses.PAIRS`.
+        discriminator_steps: updates of D per step. A step takes that many batches at once.
         generator_steps: updates of G per step.
-        reuse_generated: let the first update of G learn from the very images that D has just learnt from,
-            instead of new ones. Saves one pass through G; G's batch statistics are then averaged once less
-            per step, and its gradient is no longer independent of D's last update.
-        label_smoothing: real labels become `1 - label_smoothing`; of the cross-entropy losses only.
-        gradient_penalty: weight of `losses.gradient_penalty`; 0 leaves it out, and likewise the next two.
+        reuse_generated: whether the first update of G uses the images that D has just learned from,
+            instead of new images. This saves one pass through G. G's moving statistics are then
+            updated once less per step, and G's gradient depends on the last update of D.
+        label_smoothing: the target of real images is `1 - label_smoothing`. Only for the
+            cross-entropy losses.
+        gradient_penalty: weight of `losses.gradient_penalty`. A weight of 0 leaves a term out.
         r1: weight of `losses.r1`.
-        feature_matching: weight of `losses.feature_matching`, beside G's loss.
-        augment: names of `augment.POLICIES`: changes made to all that D sees, in both updates.
-        ema_decay: the average's decay is `min(ema_decay, (1 + step) / (10 + step))`.
-        seed: of every z.
+        feature_matching: weight of `losses.feature_matching`, which is added to G's loss.
+        augment: names of `augment.POLICIES`: changes of all images that D sees, in both updates.
+        ema_decay: the decay of the average is `min(ema_decay, (1 + step) / (10 + step))`.
+        seed: the seed of all random numbers.
 
     Raises:
         ValueError: the loss is unknown, or settings contradict each other.
+
+    Source: Goodfellow et al. 2014, algorithm 1, https://arxiv.org/abs/1406.2661
     """
 
     def __init__(
         self,
-        generator: Generator,
-        discriminator: Discriminator,
+        generator: keras.Model,
+        discriminator: keras.Model,
         loss: str = "non_saturating",
         discriminator_steps: int = 1,
         generator_steps: int = 1,
@@ -80,6 +78,7 @@ class GAN(keras.Model):
         seed: int = 0,
     ):
         super().__init__()
+        # Store the networks.
         self.generator = generator
         self.discriminator = discriminator
         self.ema_generator = type(generator).from_config(
@@ -87,22 +86,17 @@ class GAN(keras.Model):
         )
         self.ema_generator.set_weights(generator.get_weights())
         self.ema_generator.trainable = False
-        self.discriminator_loss, self.generator_loss = losses.PAIRS[
-            one_of("loss", loss, losses.PAIRS)
-        ]
-        if label_smoothing:
-            if self.discriminator_loss is not losses.cross_entropy:
-                raise ValueError(
-                    f"label_smoothing must go with a loss that has labels; received {loss}; leave it out."
-                )
-            self.discriminator_loss = functools.partial(
-                self.discriminator_loss, label_smoothing=label_smoothing
-            )
+
+        # Choose the losses.
+        self.discriminator_loss, self.generator_loss = losses.pair(loss, label_smoothing)
         if (gradient_penalty or r1) and getattr(discriminator, "normalization", "none") == "batch":
             raise ValueError(
-                "gradient_penalty and r1 must go with a discriminator without batch normalisation, in which an "
-                "image's slope depends on its neighbours; received one with it; pass normalization='layer' to it."
+                "gradient_penalty and r1 must go with a discriminator without batch normalization, "
+                "where the slope of an image depends on the other images; received a discriminator "
+                "with batch normalization; pass normalization='layer' to it."
             )
+
+        # Store the settings.
         self.discriminator_steps = discriminator_steps
         self.generator_steps = generator_steps
         self.reuse_generated = reuse_generated
@@ -112,8 +106,10 @@ class GAN(keras.Model):
         self.policy = tuple(augment)
         self.ema_decay = ema_decay
         self.seed = seed
+
+        # Make the variables of the training.
         self.means = {name: keras.metrics.Mean(name) for name in LOGS}
-        # Not an optimizer's `iterations`: those stand still when loss scaling skips a step.
+        # The `iterations` of an optimizer stand still when loss scaling skips a step.
         self.counter = self.add_weight(
             shape=(),
             dtype="int64",
@@ -133,41 +129,39 @@ class GAN(keras.Model):
         jit_compile: bool = False,
         **kwargs,
     ):
-        """Makes both optimizers, with dynamic loss scaling where the networks compute in float16.
+        """Makes both optimizers, with dynamic loss scaling for networks that compute in float16.
 
-        Keras wraps only `self.optimizer`, and leaves its state out of a checkpoint made before the first step:
-        both optimizers are therefore wrapped and built here.
+        Keras would wrap only `self.optimizer` for loss scaling, and it knows only one optimizer.
 
         Args:
-            learning_rate: a number or a Keras schedule, G's.
+            learning_rate: G's learning rate: a number or a Keras schedule.
             beta_1, beta_2: Adam's decay rates.
-            discriminator_learning_rate: a number or a schedule, over D's own updates; None: G's.
+            discriminator_learning_rate: D's learning rate: a number or a Keras schedule over D's
+                updates. None: the learning rate of G.
             jit_compile: compile the step with XLA.
         """
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
-
-        def optimizer(network, rate):
-            result = Adam(rate, beta_1=beta_1, beta_2=beta_2)
-            if network.dtype_policy.compute_dtype == "float16":
-                result = keras.optimizers.LossScaleOptimizer(result)
-            result.build(network.trainable_variables)
-            return result
-
-        self.generator_optimizer = optimizer(self.generator, learning_rate)
-        rate = learning_rate if discriminator_learning_rate is None else discriminator_learning_rate
-        self.discriminator_optimizer = optimizer(self.discriminator, rate)
+        if discriminator_learning_rate is None:
+            discriminator_learning_rate = learning_rate
+        self.generator_optimizer = new_optimizer(self.generator, learning_rate, beta_1, beta_2)
+        self.discriminator_optimizer = new_optimizer(
+            self.discriminator, discriminator_learning_rate, beta_1, beta_2
+        )
 
     @property
     def metrics(self):
-        """None that `fit` may reset: `means` run over a logging period, and survive a restart within one."""
+        """No metric that `fit` may reset.
+
+        The `means` run over a logging period, and they survive a restart within a period.
+        """
         return []
 
     @property
     def state(self) -> dict[str, list[tf.Variable]]:
-        """Every variable of the training, by part: what a checkpoint must hold.
+        """All variables of the training, by part: what a checkpoint must hold.
 
-        Spelled out because `tf.train.Checkpoint(gan)` finds no layer that a Keras model keeps in a list, and
-        says nothing.
+        The parts are listed here, because `tf.train.Checkpoint(gan)` silently leaves out the layers
+        that a Keras model keeps in a list.
         """
         parts = {
             "generator": self.generator,
@@ -184,135 +178,166 @@ class GAN(keras.Model):
 
     @property
     def step(self) -> int:
-        """Training steps so far."""
-        return int(tf.convert_to_tensor(self.counter))  # which reads a replicated variable too
+        """Number of training steps so far."""
+        # The conversion also reads a variable with a copy on each replica.
+        return int(tf.convert_to_tensor(self.counter))
 
     @property
     def loss_scale(self) -> float:
-        """The generator's present loss scale; 1 where none is needed."""
-        return present_scale(self.generator_optimizer)
+        """The generator's current loss scale; 1 without loss scaling."""
+        return current_loss_scale(self.generator_optimizer)
 
     @property
     def discriminator_loss_scale(self) -> float:
-        return present_scale(self.discriminator_optimizer)
+        """The discriminator's current loss scale; 1 without loss scaling."""
+        return current_loss_scale(self.discriminator_optimizer)
 
     def call(self, z, training=False):
         return self.ema_generator(z, training=False)
 
     def train_step(self, images):
-        """One step on `images` `[discriminator_steps * B, H, W, C]`; returns the means of `LOGS` so far."""
+        """Makes one training step.
+
+        Args:
+            images: `[discriminator_steps * B, H, W, C]`.
+
+        Returns:
+            The means of `LOGS` since the last reset.
+        """
+        # Draw the random numbers of the step.
         batches = tf.split(images, self.discriminator_steps)
         size = tf.shape(batches[0])[0]
         updates = self.discriminator_steps + self.generator_steps
-        # Where the data have ended there are no images, and nothing may have been drawn, moved or counted.
+        # At the end of the data there are no images. Nothing may then be drawn, changed or counted.
         with tf.control_dependencies([images]):
             latents = iter(tf.unstack(self.latents(updates, size)))
-            shares = iter(tf.unstack(self.uniform(SHARES, self.discriminator_steps, size, 1)))
-            changes = iter(
-                tf.unstack(self.uniform(CHANGES, 2 * updates, size, augment.numbers(self.policy)))
+            weights = iter(
+                tf.unstack(self.uniform(INTERPOLATION, self.discriminator_steps, size, 1))
             )
+            numbers = augment.numbers_per_image(self.policy)
+            changes = iter(tf.unstack(self.uniform(AUGMENTATION, 2 * updates, size, numbers)))
 
-        def shown(pictures):
-            """What D sees of them."""
-            return augment.augment(pictures, next(changes), self.policy)
+        def augmented(batch):
+            return augment.augment(batch, next(changes), self.policy)
 
+        # Update the discriminator.
         for batch in batches:
             tape, generated = self.generate(next(latents))
             self.update_discriminator(
-                shown(batch), shown(tf.stop_gradient(generated)), next(shares)
+                augmented(batch), augmented(tf.stop_gradient(generated)), next(weights)
             )
+
+        # Update the generator, its average and the counter.
         for index in range(self.generator_steps):
             if index > 0 or not self.reuse_generated:
                 tape, generated = self.generate(next(latents))
-            self.update_generator(tape, generated, batches[-1], shown)
+            self.update_generator(tape, generated, batches[-1], augmented)
         self.update_average()
         self.counter.assign_add(1)
-        # Keras reduces the logs of several workers along an axis, which a scalar does not have.
+
+        # Keras concatenates the logs of several workers along an axis, and a scalar has no axis.
         shape = [1] if tf.distribute.get_strategy().num_replicas_in_sync > 1 else []
         return {name: tf.reshape(mean.result(), shape) for name, mean in self.means.items()}
 
     def latents(self, draws, size):
-        """`[draws, size, Z]`, uniform in [-1, 1]."""
-        return self.rows(draw_latents, draws, size, self.generator.latent_size, self.step_seed)
+        """`[draws, size, Z]`, uniform in [-1, 1]: the z of this replica in this step."""
+        return step_latents(self.step_seed, draws, size, self.generator.latent_size)
 
-    def uniform(self, purpose, draws, size, count):
-        """`[draws, size, count]`, uniform in [0, 1)."""
+    def uniform(self, key, draws, size, count):
+        """`[draws, size, count]`, uniform in [0, 1): the numbers of this replica in this step.
 
-        def draw(rows, count, seed):
-            return tf.random.stateless_uniform([rows, count], seed)
-
-        seed = tf.random.experimental.stateless_fold_in(self.step_seed, purpose)
-        return self.rows(draw, draws, size, count, seed)
+        Args:
+            key: the purpose of the numbers, one of the keys of `random_numbers`.
+            draws: number of batches.
+            size: images of a batch on this replica.
+            count: random numbers per image.
+        """
+        return step_uniform(self.step_seed, key, draws, size, count)
 
     @property
     def step_seed(self):
+        """`[2]` int64: the seed of the run and the step."""
         return tf.stack([tf.constant(self.seed, tf.int64), tf.convert_to_tensor(self.counter)])
 
-    def rows(self, draw, draws, size, count, seed):
-        """`[draws, size, count]`: this replica's rows of what is drawn for the global batch."""
-        replica = tf.distribute.get_replica_context()
-        index, replicas = replica.replica_id_in_sync_group, replica.num_replicas_in_sync
-        return tf.reshape(
-            draw(draws * replicas * size, count, seed), [draws, replicas, size, count]
-        )[:, index]
-
     def generate(self, z):
-        """`(tape, G(z))`: the tape goes on recording when entered again."""
+        """Returns `(tape, G(z))`. The tape continues to record when a caller enters it again."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in self.generator.trainable_variables])
             return tape, self.generator(z, training=True)
 
-    def update_discriminator(self, images, generated, shares):
+    def update_discriminator(self, images, generated, weights):
+        """Makes one update of D.
+
+        Args:
+            images: real images `[B, H, W, C]`, augmented.
+            generated: images of G `[B, H, W, C]`, augmented.
+            weights: interpolation weights `[B, 1]` of the gradient penalty, in [0, 1).
+        """
+        # Take a step down the loss.
         variables = self.discriminator.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
             real_logits = self.discriminator(images, training=True)
             generated_logits = self.discriminator(generated, training=True)
             loss = self.discriminator_loss(real_logits, generated_logits)
-            penalty = self.penalty(images, generated, shares)
-            scaled = self.scaled(loss + penalty, self.discriminator_optimizer)
+            penalty = self.penalty(images, generated, weights)
+            scaled = self.scaled_loss(loss + penalty, self.discriminator_optimizer)
         self.discriminator_optimizer.apply(tape.gradient(scaled, variables), variables)
+
+        # Update the logs.
         self.means["discriminator_loss"].update_state(loss)
         self.means["penalty"].update_state(penalty)
         self.means["real_accuracy"].update_state(tf.cast(real_logits > 0, tf.float32))
         self.means["fake_accuracy"].update_state(tf.cast(generated_logits <= 0, tf.float32))
 
-    def penalty(self, images, generated, shares):
-        """The weighted regularisers of D, at the images it sees."""
+    def penalty(self, images, generated, weights):
+        """The weighted sum of D's regularizers, at the images that D sees: a float32 scalar."""
         discriminator = functools.partial(self.discriminator, training=True)
         scale = self.discriminator_optimizer.scale_loss(tf.constant(1.0))
         penalty = tf.constant(0.0)
         if self.gradient_penalty:
-            slope = losses.gradient_penalty(discriminator, images, generated, shares, scale)
+            slope = losses.gradient_penalty(discriminator, images, generated, weights, scale)
             penalty += self.gradient_penalty * slope
         if self.r1:
             penalty += self.r1 * losses.r1(discriminator, images, scale)
         return penalty
 
-    def update_generator(self, tape, generated, images, shown):
+    def update_generator(self, tape, generated, images, augmented):
+        """Makes one update of G.
+
+        Args:
+            tape, generated: results of `generate`.
+            images: real images `[B, H, W, C]` for feature matching, not augmented.
+            augmented: the augmentation of a batch of images.
+        """
         variables = self.generator.trainable_variables
         with tape:
             logits, features = self.discriminator.logits_and_features(
-                shown(generated), training=True
+                augmented(generated), training=True
             )
             loss = self.generator_loss(logits)
             matching = tf.constant(0.0)
             if self.feature_matching:
                 with tape.stop_recording():
-                    real_features = self.discriminator.features(shown(images), training=True)
-                    real_mean = batch_mean(real_features)
+                    real_features = self.discriminator.features(augmented(images), training=True)
+                    real_mean = global_mean(real_features)
                 matching = self.feature_matching * losses.feature_matching(
-                    real_mean, batch_mean(features)
+                    real_mean, global_mean(features)
                 )
-            scaled = self.scaled(loss + matching, self.generator_optimizer)
+            scaled = self.scaled_loss(loss + matching, self.generator_optimizer)
         self.generator_optimizer.apply(tape.gradient(scaled, variables), variables)
         self.means["generator_loss"].update_state(loss)
 
-    def scaled(self, loss, optimizer):
-        """The loss to differentiate: `apply` sums gradients over replicas and undoes the loss scale."""
+    def scaled_loss(self, loss, optimizer):
+        """The loss to differentiate.
+
+        It is divided by the number of replicas, because `apply` sums the gradients of all replicas.
+        It is multiplied by the loss scale, because `apply` divides the gradients by the loss scale.
+        """
         return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
 
     def update_average(self):
+        """Moves every variable of `ema_generator` toward the variable of the generator."""
         step = tf.cast(self.counter, tf.float32)
         decay = tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
         for average, variable in zip(

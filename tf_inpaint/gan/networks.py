@@ -1,4 +1,7 @@
-"""The generator and the discriminator, each a stack of layers of one of two architectures, and its folding."""
+"""The generator and the discriminator, and their folding for inference.
+
+Both networks are stacks of layers, of one of two architectures.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -6,24 +9,25 @@ import keras
 import tensorflow as tf
 
 from tf_inpaint.gan import dcgan, resnet
-from tf_inpaint.gan.layers import BatchNormalization, SpectralNormalization, run
+from tf_inpaint.gan.layers import BatchNormalization, SpectralNormalization, apply_layers
 
 ARCHITECTURES = {"dcgan": dcgan, "resnet": resnet}
+"""Module of each architecture, by name. The names are those of `--architecture`."""
 
 STAGES = {16: 2, 28: 2, 32: 3, 64: 4, 128: 5}
-"""Halvings between an image of that many pixels and the coarsest feature map (7 x 7 or 4 x 4)."""
+"""Number of halvings from an image of this size to the coarsest feature map (7 x 7 or 4 x 4)."""
 
 
 def stage_channels(image_size: int, width: int) -> list[int]:
-    """Channels of each feature map after a halving, from the finest to the coarsest."""
+    """The channels of the feature map after each halving, from the finest map to the coarsest."""
     return [width * min(2**stage, 8) for stage in range(STAGES[image_size])]
 
 
-def one_of(name: str, value, choices):
-    """The value.
+def check_choice(name: str, value, choices):
+    """Returns the value if it is one of the choices.
 
     Raises:
-        ValueError: it is none of the choices.
+        ValueError: the value is not one of the choices.
     """
     if value not in choices:
         raise ValueError(
@@ -33,22 +37,27 @@ def one_of(name: str, value, choices):
 
 
 class Network(keras.Model):
-    """A stack of layers that remembers how it was made: what generator and discriminator share.
+    """A stack of layers and its settings: the superclass of the generator and the discriminator.
 
     Args:
         image_size: height and width of the images in pixels: 16, 28, 32, 64 or 128.
         channels: 1 (gray) or 3 (RGB).
-        width: channels of the feature map next to the image; they double stage by stage up to eight times.
-        latent_size: Z, the number of entries of z. (D keeps it only so that one configuration makes both.)
-        normalization: what `NORMALIZATIONS` of the class lists: "batch"; in D, "spectral" of every layer with a
-            kernel, or "layer" over H, W and C with a gain and bias per channel; "none" in D, or in G where the
-            weights already hold it (see `folded`).
-        architecture: "dcgan" or "resnet", see these modules.
-        synchronized: batch normalisation over the batches of all replicas.
-        dtype: a Keras dtype policy such as "mixed_float16"; G's images and D's logits are float32 in all.
+        width: channels of the feature map next to the image. The channels double at each stage, up
+            to eight times `width`.
+        latent_size: Z, the number of entries of z. D does not use it, but the same settings then
+            make both networks.
+        normalization: one of `NORMALIZATIONS` of the class. "batch" is batch normalization.
+            "spectral" is spectral normalization of every layer with a kernel. "layer" is layer
+            normalization over H, W and C with a gain and a bias per channel. "none" is no
+            normalization; in G it is for weights that already contain the normalization (see
+            `fold_normalization`).
+        architecture: "dcgan" or "resnet", see the modules of these names.
+        synchronized: batch normalization over the batches of all replicas.
+        dtype: a Keras dtype policy such as "mixed_float16". G's images and D's logits are float32
+            with every policy.
 
     Raises:
-        ValueError: a size, normalisation or architecture that there is not.
+        ValueError: unknown image size, normalization or architecture.
     """
 
     def __init__(
@@ -63,30 +72,30 @@ class Network(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.image_size = one_of("image_size", image_size, STAGES)
+        self.image_size = check_choice("image_size", image_size, STAGES)
         self.channels = channels
         self.width = width
         self.latent_size = latent_size
-        self.normalization = one_of(
+        self.normalization = check_choice(
             f"{type(self).__name__}'s normalization", normalization, self.NORMALIZATIONS
         )
-        self.architecture = one_of("architecture", architecture, ARCHITECTURES)
+        self.architecture = check_choice("architecture", architecture, ARCHITECTURES)
         self.synchronized = synchronized
-        self.stack = self.layers_of(ARCHITECTURES[architecture], stage_channels(image_size, width))
-        # Not `build()`, which leaves summary() at "?": each layer learns its shapes from a symbolic input.
+        self.stack = self.new_layers(ARCHITECTURES[architecture], stage_channels(image_size, width))
+        # A symbolic input gives all layers their shapes. After `build()`, summary() would show "?".
         self.call(keras.Input(self.input_size))
         self.built = True
 
     def call(self, inputs, training=False):
-        return run(self.stack, inputs, training)
+        return apply_layers(self.stack, inputs, training)
 
-    def with_kernel(self, layer, *args, **kwargs) -> keras.Layer:
-        """`layer(*args, **kwargs)`, normalised where the normalisation is one of kernels."""
-        layer = layer(*args, **kwargs)
+    def kernel_layer(self, layer_class, *args, **kwargs) -> keras.Layer:
+        """The layer `layer_class(*args, **kwargs)`, with spectral normalization if that is set."""
+        layer = layer_class(*args, **kwargs)
         return SpectralNormalization(layer) if self.normalization == "spectral" else layer
 
-    def normalized(self, name: str) -> list[keras.Layer]:
-        """The normalisation of a feature map: a list of one layer or none."""
+    def normalization_layers(self, name: str) -> list[keras.Layer]:
+        """The normalization of a feature map: a list with one layer or with no layer."""
         if self.normalization == "batch":
             return [
                 BatchNormalization(
@@ -114,59 +123,72 @@ class Network(keras.Model):
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class Generator(Network):
-    """G: z `[B, Z]`, uniform in [-1, 1], to images `[B, H, W, C]` float32 in [-1, 1]. See `Network`."""
+    """G: z `[B, Z]` to images `[B, H, W, C]` float32 in [-1, 1]. See `Network`.
+
+    z is uniform in [-1, 1].
+    """
 
     NORMALIZATIONS = ("batch", "none")
 
     @property
     def input_size(self):
+        """The shape of an input without the batch axis: `(Z,)`."""
         return (self.latent_size,)
 
-    def layers_of(self, architecture, channels):
+    def new_layers(self, architecture, channels):
+        """The layers that the module of an architecture makes."""
         return architecture.generator(self, channels)
 
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class Discriminator(Network):
-    """D: images `[B, H, W, C]` in [-1, 1] to logits `[B, 1]` float32; `D(x) = sigmoid(logits)`. See `Network`."""
+    """D: images `[B, H, W, C]` in [-1, 1] to logits `[B, 1]` float32. See `Network`.
+
+    `D(x) = sigmoid(logits)`.
+    """
 
     NORMALIZATIONS = ("batch", "spectral", "layer", "none")
 
     @property
     def input_size(self):
+        """The shape of an input without the batch axis: `(H, W, C)`."""
         return (self.image_size, self.image_size, self.channels)
 
-    def layers_of(self, architecture, channels):
+    def new_layers(self, architecture, channels):
+        """The layers that the module of an architecture makes."""
         return architecture.discriminator(self, channels)
 
     def features(self, images, training=False):
-        """`[B, F]`: what the last layer makes the logits of (for feature matching, Salimans et al. 2016).
+        """`[B, F]`: the inputs of the last layer, for feature matching (Salimans et al. 2016).
 
-        The resnet's are float32, the DCGAN's of the dtype that D computes in.
+        The resnet's features are float32. The DCGAN's features have the dtype in which D computes.
         """
-        return run(self.stack[:-1], images, training)
+        return apply_layers(self.stack[:-1], images, training)
 
     def logits_and_features(self, images, training=False):
-        """`(D(images), D.features(images))`, for the price of one."""
+        """`(D(images), D.features(images))` in one pass."""
         features = self.features(images, training)
         return self.stack[-1](features, training=training), features
 
 
-def folded(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The network for inference as a function of constants, its normalisation folded into the weights.
+def fold_normalization(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the network for inference, as a function whose weights contain the normalization.
 
-    A convolution followed by `scale * x + offset` is the convolution with weights `scale * w` and bias
-    `offset`: a search through the network need not compute that anew in every step. And TensorFlow lays out
-    a constant weight for its kernels once, a variable's in every step. What stands before a ReLU and behind
-    a sum, the resnet's batch normalisation, stays a layer, and so does layer normalisation, whose scale
-    depends on the image.
+    A convolution followed by `scale * x + offset` is a convolution with weights `scale * w` and
+    bias `offset`. A search through the network need not compute these weights in every step. The
+    weights are constants: TensorFlow converts a constant to the layout of its kernels once, and a
+    variable in every step.
+
+    Two normalizations stay layers: the resnet's batch normalization, which comes after a sum and
+    before a ReLU, and layer normalization, whose scale depends on the image.
 
     Args:
-        network: a generator or discriminator, as it is now; training it further changes nothing here.
+        network: a generator or discriminator. Later training does not change the result.
 
     Returns:
         A float32 function whose outputs equal `network(inputs, training=False)` to rounding.
     """
+    # Make a network without the normalization.
     stays = network.normalization == "layer" or (network.normalization, network.architecture) == (
         "batch",
         "resnet",
@@ -174,8 +196,10 @@ def folded(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
     normalization = network.normalization if stays else "none"
     config = network.get_config() | {"normalization": normalization, "dtype": "float32"}
     result = type(network).from_config(config)
-    sources = list(with_weights(network.stack))
-    for target in with_weights(result.stack):
+
+    # Set its weights, layer by layer.
+    sources = list(layers_with_weights(network.stack))
+    for target in layers_with_weights(result.stack):
         source = sources.pop(0)
         if not hasattr(target, "kernel"):
             target.set_weights(source.get_weights())
@@ -184,23 +208,23 @@ def folded(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
         if not stays and sources and isinstance(sources[0], BatchNormalization):
             scale, bias = sources.pop(0).scale_and_offset()
             bias += source.bias * scale if source.use_bias else 0.0
-            # A transposed convolution keeps its output channels on the last axis but one; the projection's
-            # outputs are the whole feature map, whose channels run fastest.
             if isinstance(source, keras.layers.Conv2DTranspose):
+                # The output channels are on the last axis but one.
                 kernel *= scale[:, None]
             else:
+                # The outputs of the projection are a feature map, whose last axis is the channels.
                 repeats = kernel.shape[-1] // scale.shape[0]
                 scale, bias = tf.tile(scale, [repeats]), tf.tile(bias, [repeats])
                 kernel *= scale
         target.set_weights([kernel, bias] if target.use_bias else [kernel])
-    return frozen(result)
+    return freeze(result)
 
 
-def frozen(network: keras.Model) -> Callable[..., tf.Tensor]:
-    """The network for inference as a function of its inputs and of nothing else: its weights are constants."""
+def freeze(network: keras.Model) -> Callable[..., tf.Tensor]:
+    """Returns the network for inference, as a function whose weights are constants."""
     parts = [
-        [variable.numpy() for variable in part]
-        for part in (network.trainable_variables, network.non_trainable_variables)
+        [variable.numpy() for variable in variables]
+        for variables in (network.trainable_variables, network.non_trainable_variables)
     ]
 
     def function(*inputs):
@@ -210,10 +234,10 @@ def frozen(network: keras.Model) -> Callable[..., tf.Tensor]:
     return function
 
 
-def with_weights(layers: list[keras.Layer]) -> Iterator[keras.Layer]:
-    """Those of the layers that have weights, the ones inside residual blocks one by one."""
+def layers_with_weights(layers: list[keras.Layer]) -> Iterator[keras.Layer]:
+    """Yields the layers that have weights. It yields the layers of a residual block one by one."""
     for layer in layers:
         if isinstance(layer, resnet.Residual):
-            yield from with_weights(layer.residual + layer.shortcut)
+            yield from layers_with_weights(layer.residual + layer.shortcut)
         elif layer.weights:
             yield layer

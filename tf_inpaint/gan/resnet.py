@@ -1,13 +1,15 @@
-"""The residual generator and discriminator of SNGAN (Miyato et al. 2018, appendix B).
+"""The layers of the residual generator and discriminator of SNGAN (Miyato et al. 2018, appendix B).
 
-A block of G normalises, activates and doubles the size, a block of D activates and halves it; beside the two
-3 x 3 convolutions of either runs a shortcut of one 1 x 1 convolution. Weights are drawn as the authors' code
-does: Glorot's uniform distribution, times sqrt(2) where a ReLU comes before or after.
+A block of G normalizes, activates and doubles the size. A block of D activates and halves the size.
+Parallel to the two 3 x 3 convolutions of a block there is a shortcut with one 1 x 1 convolution.
+Weights are drawn as in the authors' code: from Glorot's uniform distribution, times sqrt(2) for a
+convolution before or after a ReLU.
 
-Departures: channels double towards the coarse end up to eight times `width`, as in the DCGAN, where the
-authors go to sixteen; D ends with its coarsest block, without their further one that keeps the size; and a
-shortcut's convolution is done at the smaller of the two sizes, which commutes with averaging and with nearest
-neighbours and is a quarter of the work.
+There are three departures from the paper. Channels double toward the coarse end up to eight times
+`width`, as in the DCGAN; the authors go up to sixteen times. D ends with its coarsest block; the
+authors add a block that keeps the size. The convolution of a shortcut is computed at the smaller of
+the two sizes: it commutes with averages and with nearest neighbors, and this is a quarter of the
+work.
 
 Source: https://arxiv.org/abs/1802.05957 and https://github.com/pfnet-research/sngan_projection
 """
@@ -17,7 +19,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tf_inpaint.gan.layers import ConvolutionFromImage, Dense, run
+from tf_inpaint.gan.layers import ConvolutionFromImage, Dense, apply_layers
 
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
@@ -38,7 +40,8 @@ class Residual(keras.layers.Layer):
                 shape = layer.compute_output_shape(shape)
 
     def call(self, inputs, training=False):
-        return run(self.residual, inputs, training) + run(self.shortcut, inputs, training)
+        residual = apply_layers(self.residual, inputs, training)
+        return residual + apply_layers(self.shortcut, inputs, training)
 
     def get_config(self):
         stacks = {"residual": self.residual, "shortcut": self.shortcut}
@@ -52,118 +55,148 @@ class Residual(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class GlobalSum(keras.layers.Layer):
-    """`[B, H, W, C]` to its sum over the pixels, `[B, C]`."""
+    """`[B, H, W, C]` to the sums over the pixels, `[B, C]`."""
 
     def call(self, inputs):
         return tf.reduce_sum(inputs, [1, 2])
 
 
 def glorot(scale: float = 1.0) -> keras.Initializer:
-    """Uniform weights of variance `2 * scale / (inputs + outputs)`."""
+    """Draws weights from a uniform distribution with variance `2 * scale / (inputs + outputs)`."""
     return keras.initializers.VarianceScaling(scale, mode="fan_avg", distribution="uniform")
 
 
 def convolution(
-    network, filters: int, name: str, layer=keras.layers.Conv2D, **kwargs
+    network, filters: int, name: str, layer_class=keras.layers.Conv2D, **kwargs
 ) -> keras.Layer:
     """A 3 x 3 convolution of a block."""
-    fixed = {
+    settings = {
         "padding": "same",
         "kernel_initializer": glorot(2.0),
         "dtype": network.dtype_policy,
         "name": name,
     }
-    return network.with_kernel(layer, filters, 3, **fixed, **kwargs)
+    return network.kernel_layer(layer_class, filters, 3, **settings, **kwargs)
 
 
 def shortcut(network, filters: int) -> keras.Layer:
-    """A 1 x 1 convolution; the residual's bias is added to its outputs."""
-    fixed = {"kernel_initializer": glorot(), "dtype": network.dtype_policy, "name": "conv_shortcut"}
-    return network.with_kernel(keras.layers.Conv2D, filters, 1, use_bias=False, **fixed)
+    """A 1 x 1 convolution without bias, because the residual has a bias."""
+    settings = {
+        "kernel_initializer": glorot(),
+        "dtype": network.dtype_policy,
+        "name": "conv_shortcut",
+    }
+    return network.kernel_layer(keras.layers.Conv2D, filters, 1, use_bias=False, **settings)
 
 
 def up(network, filters: int, size: int) -> Residual:
-    """A block of G, to `filters` channels of `size` pixels."""
-    fixed = {"dtype": network.dtype_policy}
-    # Batch normalisation takes off any bias, here at once, or behind the last block what all shortcuts passed on.
-    biased = network.normalization == "none"
+    """A block of G whose outputs have `filters` channels and `size` x `size` pixels."""
+    settings = {"dtype": network.dtype_policy}
+    # Batch normalization removes all biases: that of the first convolution in this block, and that
+    # of the second one after the last block, because all shortcuts pass it on.
+    use_bias = network.normalization == "none"
     residual = [
-        *network.normalized("norm_1"),
-        keras.layers.ReLU(name="relu_1", **fixed),
-        keras.layers.UpSampling2D(name="upsample", **fixed),
-        convolution(network, filters, "conv_1", use_bias=biased),
-        *network.normalized("norm_2"),
-        keras.layers.ReLU(name="relu_2", **fixed),
-        convolution(network, filters, "conv_2", use_bias=biased),
+        *network.normalization_layers("norm_1"),
+        keras.layers.ReLU(name="relu_1", **settings),
+        keras.layers.UpSampling2D(name="upsample", **settings),
+        convolution(network, filters, "conv_1", use_bias=use_bias),
+        *network.normalization_layers("norm_2"),
+        keras.layers.ReLU(name="relu_2", **settings),
+        convolution(network, filters, "conv_2", use_bias=use_bias),
     ]
-    beside = [
+    shortcut_layers = [
         shortcut(network, filters),
-        keras.layers.UpSampling2D(name="upsample_shortcut", **fixed),
+        keras.layers.UpSampling2D(name="upsample_shortcut", **settings),
     ]
-    return Residual(residual, beside, name=f"up_{size}x{size}", **fixed)
+    return Residual(residual, shortcut_layers, name=f"up_{size}x{size}", **settings)
 
 
 def down(network, filters: int, hidden: int, size: int) -> Residual:
-    """A block of D, to `filters` channels of `size` pixels; the first one, at the image, starts with a convolution."""
-    fixed = {"dtype": network.dtype_policy}
+    """A block of D whose outputs have `filters` channels and `size` x `size` pixels.
+
+    `hidden` is the number of channels between its two convolutions. The first block, at the image,
+    starts with a convolution and not with an activation.
+    """
+    settings = {"dtype": network.dtype_policy}
+    # The first convolution, and what comes before it.
     if 2 * size == network.image_size:
         start, norm = [convolution(network, hidden, "conv_1", ConvolutionFromImage)], []
     else:
-        norm = network.normalized("norm_2")
-        relu = keras.layers.ReLU(name="relu_1", **fixed)
+        norm = network.normalization_layers("norm_2")
+        relu = keras.layers.ReLU(name="relu_1", **settings)
         start = [
-            *network.normalized("norm_1"),
+            *network.normalization_layers("norm_1"),
             relu,
             convolution(network, hidden, "conv_1", use_bias=not norm),
         ]
+
+    # The second convolution, and the shortcut.
     residual = [
         *start,
         *norm,
-        keras.layers.ReLU(name="relu_2", **fixed),
+        keras.layers.ReLU(name="relu_2", **settings),
         convolution(network, filters, "conv_2"),
-        keras.layers.AveragePooling2D(2, name="pool", **fixed),
+        keras.layers.AveragePooling2D(2, name="pool", **settings),
     ]
-    beside = [
-        keras.layers.AveragePooling2D(2, name="pool_shortcut", **fixed),
+    shortcut_layers = [
+        keras.layers.AveragePooling2D(2, name="pool_shortcut", **settings),
         shortcut(network, filters),
     ]
-    return Residual(residual, beside, name=f"down_{size}x{size}", **fixed)
+    return Residual(residual, shortcut_layers, name=f"down_{size}x{size}", **settings)
 
 
 def generator(network, channels: list[int]) -> list[keras.Layer]:
-    """The layers of a `networks.Generator`, for the channels that `networks.stage_channels` gives."""
-    fixed = {"dtype": network.dtype_policy}
+    """The layers of a generator.
+
+    Args:
+        network: a `networks.Generator`, whose settings the layers get.
+        channels: the channels of each feature map, from `networks.stage_channels`.
+    """
+    # From z to the coarsest feature map.
+    settings = {"dtype": network.dtype_policy}
     size = network.image_size >> len(channels)
     shape = (size, size, channels[-1])
     layers = [
-        Dense(math.prod(shape), kernel_initializer=glorot(), name="project", **fixed),
-        keras.layers.Reshape(shape, name="reshape", **fixed),
+        Dense(math.prod(shape), kernel_initializer=glorot(), name="project", **settings),
+        keras.layers.Reshape(shape, name="reshape", **settings),
     ]
+
+    # Double the size, up to that of the image.
     for filters in reversed(channels):
         size *= 2
         layers.append(up(network, filters, size))
     return [
         *layers,
-        *network.normalized(f"norm_{size}x{size}"),
-        keras.layers.ReLU(name=f"relu_{size}x{size}", **fixed),
+        *network.normalization_layers(f"norm_{size}x{size}"),
+        keras.layers.ReLU(name=f"relu_{size}x{size}", **settings),
         keras.layers.Conv2D(
-            network.channels, 3, padding="same", kernel_initializer=glorot(), name="images", **fixed
+            network.channels,
+            3,
+            padding="same",
+            kernel_initializer=glorot(),
+            name="images",
+            **settings,
         ),
         keras.layers.Activation("tanh", dtype="float32", name="tanh"),
     ]
 
 
 def discriminator(network, channels: list[int]) -> list[keras.Layer]:
-    """The layers of a `networks.Discriminator`; the last one's inputs are the features."""
+    """The layers of a discriminator. The inputs of the last layer are the features.
+
+    Args:
+        network: a `networks.Discriminator`, whose settings the layers get.
+        channels: the channels of each feature map, from `networks.stage_channels`.
+    """
     size, hidden, layers = network.image_size, channels[0], []
     for filters in channels:
         size //= 2
         layers.append(down(network, filters, hidden, size))
         hidden = filters
-    fixed = {"kernel_initializer": glorot(), "dtype": "float32", "name": "logits"}
+    settings = {"kernel_initializer": glorot(), "dtype": "float32", "name": "logits"}
     return [
         *layers,
         keras.layers.ReLU(dtype=network.dtype_policy, name=f"relu_{size}x{size}"),
         GlobalSum(dtype="float32", name="global_sum"),
-        network.with_kernel(Dense, 1, **fixed),
+        network.kernel_layer(Dense, 1, **settings),
     ]

@@ -1,0 +1,107 @@
+"""The training step in other precisions and compiled by XLA: loss scales, overflow, equal steps."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_gan import BATCH, LATENT, equal, new_gan, random_images, values, with_sgd
+
+
+@pytest.mark.slow
+def test_step_compiled_by_xla_is_the_same_step():
+    random, results = np.random.default_rng(0), []
+    z = random.uniform(-1, 1, (2, BATCH, LATENT)).astype(np.float32)
+    u = random.random((4, BATCH, 7), np.float32)
+    for jit_compile in (False, True):
+        gan = new_gan(
+            normalization="none",
+            loss="wasserstein",
+            gradient_penalty=1.0,
+            augment=("color", "cutout"),
+        )
+        gan.compile(jit_compile=jit_compile)
+        assert gan.jit_compile is jit_compile
+        with_sgd(gan, learning_rate=0.01)
+        # For the same seed, XLA draws other random numbers.
+        gan.latents = lambda draws, size: tf.constant(z[:draws])
+        gan.uniform = lambda key, draws, size, count: tf.constant(u[:draws, :, :count])
+        start = values(gan.generator.variables + gan.discriminator.variables)
+        gan.fit(tf.data.Dataset.from_tensors(random_images()), shuffle=False, verbose=0)
+        results.append(values(gan.generator.variables + gan.discriminator.variables))
+    for before, expected, compiled in zip(start, *results, strict=True):
+        tolerance = 0.02 * np.abs(expected - before).max() + 1e-7
+        np.testing.assert_allclose(expected, compiled, atol=tolerance)
+
+
+def test_overflow_skips_both_updates_and_halves_the_scale():
+    # The scales are so large that the gradients overflow.
+    gan = new_gan(dtype="mixed_float16")
+    optimizers = gan.generator_optimizer, gan.discriminator_optimizer
+    for optimizer in optimizers:
+        optimizer.dynamic_scale.assign(2.0**80)
+    assert gan.loss_scale == gan.discriminator_loss_scale == 2.0**80
+    gan.discriminator_optimizer.dynamic_scale.assign(2.0**79)
+    assert (gan.loss_scale, gan.discriminator_loss_scale) == (2.0**80, 2.0**79)
+    gan.discriminator_optimizer.dynamic_scale.assign(2.0**80)
+    variables = gan.generator.trainable_variables + gan.discriminator.trainable_variables
+    before = values(variables)
+    gan.train_step(tf.constant(random_images()))
+    assert all(equal(before, values(variables)))
+    for optimizer in optimizers:
+        assert float(optimizer.dynamic_scale) == 2.0**79
+        assert int(optimizer.inner_optimizer.iterations) == 0
+        optimizer.dynamic_scale.assign(2.0**10)
+    assert gan.step == 1
+
+    # With smaller scales, the next step is made.
+    gan.train_step(tf.constant(random_images()))
+    assert not any(equal(before, values(variables)))
+    for optimizer in optimizers:
+        assert float(optimizer.dynamic_scale) == 2.0**10
+        assert int(optimizer.inner_optimizer.iterations) == 1
+    assert gan.step == 2
+    assert all(np.isfinite(value).all() for value in values(gan.variables))
+
+
+@pytest.mark.parametrize("place", ["images", "generator"])
+def test_overflow_of_the_layers_leaves_no_trace(place):
+    gan, images = new_gan(dtype="mixed_float16"), random_images()
+    if place == "images":
+        images *= 1e6
+    else:
+        gan.generator.stack[0].kernel.assign(gan.generator.stack[0].kernel * 1e8)
+    skipped = gan.discriminator.trainable_variables
+    if place == "generator":
+        skipped = skipped + gan.generator.trainable_variables
+    before = values(skipped)
+    gan.train_step(tf.constant(images))
+    assert all(equal(before, values(skipped)))
+    assert int(gan.discriminator_optimizer.inner_optimizer.iterations) == 0
+    for network in (gan.generator, gan.discriminator, gan.ema_generator):
+        for variable in network.variables:
+            assert np.isfinite(variable.numpy()).all(), variable.path
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"normalization": "none", "loss": "wasserstein", "gradient_penalty": 10.0}]
+)
+def test_loss_scale_does_not_change_the_step(settings):
+    changes = []
+    for gan, scale in (
+        (new_gan(dtype="mixed_float16", **settings), 2.0**6),
+        (new_gan(**settings), None),
+    ):
+        with_sgd(gan, learning_rate=0.01)
+        if scale:
+            for name in ("generator_optimizer", "discriminator_optimizer"):
+                wrapped = keras.optimizers.LossScaleOptimizer(
+                    getattr(gan, name), initial_scale=scale
+                )
+                setattr(gan, name, wrapped)
+        variables = gan.generator.trainable_variables + gan.discriminator.trainable_variables
+        before = values(variables)
+        gan.train_step(tf.constant(random_images()))
+        after = values(variables)
+        changes.append([new - old for new, old in zip(after, before, strict=True)])
+    for scaled, plain in zip(*changes, strict=True):
+        np.testing.assert_allclose(scaled, plain, atol=0.1 * np.abs(plain).max())
