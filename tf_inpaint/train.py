@@ -1,13 +1,23 @@
-"""Trains a GAN on images and writes a run directory.
+"""Trains a GAN on images, then an encoder for it, and writes a run directory.
 
     python -m tf_inpaint.train --flagfile=configs/digits.flags
-    python -m tf_inpaint.train --dataset=folder:my/faces --image_size=64 --channels=3 --run_dir=runs/faces
+    python -m tf_inpaint.train --dataset=folder:my/faces --image_size=64 --channels=3
 
-Started again with the same --run_dir it goes on where it stopped.
+The run directory holds config.json, config.flags, metrics.csv, training.png, training.gif,
+samples/STEP.png (always the same 36 z), checkpoints/ and encoder/. It also holds events/ if
+TensorBoard is installed, and best/ with --best_by.
+
+Ctrl-C and SIGTERM save a checkpoint. If the command is started again with the same --run_dir, the
+training continues at the last checkpoint.
+
+With --strategy=multi_worker, start the same command on all machines, with one --run_dir on a file
+system that they share. TF_CONFIG holds the addresses of all machines and the number of this one. If
+one machine fails, all stop: start all again.
 """
 
 import logging
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from tf_inpaint.config import TrainConfig
@@ -17,105 +27,181 @@ log = logging.getLogger("tf_inpaint")
 
 
 def run(config: TrainConfig) -> int:
-    """Trains to `config.steps`; returns 0, or 128 plus the signal that stopped it after a last checkpoint."""
+    """Trains the GAN up to `config.steps`, and then the encoder.
+
+    Returns:
+        0, or 128 plus the number of the signal that stopped the training after a last checkpoint.
+    """
     import numpy as np
     import tensorflow as tf
 
-    from tf_inpaint.files import curves, images
-    from tf_inpaint.gan import callbacks
-    from tf_inpaint.runs import run_directory
+    from tf_inpaint.runs import from_config, run_directory
 
-    strategy = run_directory.strategy(config)
+    # Check the settings and the data.
+    strategy = from_config.strategy(config)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     source = pictures(config, "train")
-    source.read(np.zeros(1, np.int64))  # refuses unreadable pictures before anything is written
-    measure = measurement(config) if config.measure_every else None
+    # Unreadable pictures are thus refused before anything is written.
+    source.read(np.zeros(1, np.int64))
+    measure = new_measure(config) if config.measure_every else None
+
     with run_directory.created(config, strategy) as folder:
+        # Make the GAN or restore it.
         with strategy.scope():
-            gan = run_directory.new_gan(config)
+            gan = from_config.new_gan(config)
         manager = run_directory.checkpoints(folder, gan.state, config.keep_checkpoints)
-        there = run_directory.checkpoints(run_directory.directory(config), gan.state)
-        if there.checkpoints and not run_directory.restore(there):
-            raise ValueError(
-                f"--run_dir must hold a checkpoint that can be read; none in {there.directory} can; "
-                "choose another --run_dir to start anew."
-            )
+        restore(config, gan)
         if config.strategy == "multi_worker":
-            check_alike(strategy, gan.step, source.size)
-        interrupted = gan.step < config.steps and fit(
-            config, gan, strategy, source, folder, manager, measure
-        )
-        frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
-        if frames:  # none in a worker's own folder that joined later
-            images.animate(folder / "training.gif", frames, seconds_per_frame=0.1)
-        curves.training_curves(
-            callbacks.read_metrics(folder / "metrics.csv"), folder / "training.png"
-        )
-        if interrupted:
-            return stopped(interrupted, f"step {gan.step} in {folder}")
+            check_workers_agree(strategy, gan.step, source.size)
+
+        # Train the GAN.
+        signal_number = 0
+        if gan.step < config.steps:
+            signal_number = fit(config, gan, strategy, source, folder, manager, measure)
+        draw_training(folder)
+        if signal_number:
+            return report_signal(signal_number, f"step {gan.step} in {folder}")
+
+        # Train the encoder.
         if config.encoder_steps and folder == run_directory.directory(config):
-            interrupted = fit_encoder(config, run_directory.load(folder), source)
-            if interrupted:
-                return stopped(interrupted, f"the encoder in {folder}")
+            signal_number = fit_encoder(config, run_directory.load(folder), source)
+            if signal_number:
+                return report_signal(signal_number, f"the encoder in {folder}")
         print(f"{folder}: {gan.step} steps; look at {folder}/samples and {folder}/training.gif")
     return 0
 
 
-def check_alike(strategy, step: int, size: int) -> None:
-    """Checks that all workers go on from one step with as many images: on file systems of their own they may not.
+def new_measure(config: TrainConfig) -> Callable | None:
+    """A function of the GAN: the distances `config.measure` of its images from held-out images.
 
-    Raises:
-        ValueError: on all workers, when they are not all at one step with as many training images.
+    Returns:
+        None if there are no held-out images and `--best_by` does not need them.
     """
-    import tensorflow as tf
-
-    own = lambda: tf.constant([[step, size]], tf.int64)  # noqa: E731
-    steps, sizes = tf.function(lambda: strategy.gather(strategy.run(own), axis=0))().numpy().T
-    for what, values in (("go on from one step", steps), ("have as many training images", sizes)):
-        if len(set(values)) > 1:
-            raise ValueError(
-                f"All workers must {what}; received {', '.join(map(str, values))}; put --run_dir and the data on a "
-                "file system that they share."
-            )
-
-
-def stopped(number: int, what: str) -> int:
-    """The exit code of a process that a signal ended, and a line on what was saved."""
-    print(f"{signal.Signals(number).name}: saved {what}")
-    return 128 + number
-
-
-def measurement(config: TrainConfig):
-    """A function of the GAN: the distances `config.measure` of its images to held-out ones. None if there are none."""
     from tf_inpaint.data.pipeline import spread
-    from tf_inpaint.gan.callbacks import MEASURED, generate
-    from tf_inpaint.gan.model import draw_latents
+    from tf_inpaint.gan.callbacks import generate
+    from tf_inpaint.gan.random_numbers import MEASUREMENT_KEY, draw_latents
     from tf_inpaint.metrics.distances import Distances
 
     try:
         source = pictures(config, "held_out")
-    except ValueError as error:  # a folder of a few images may have none
+    except ValueError as error:  # a folder of a few images may have no held-out image
         if config.best_by != "none":
             raise
         log.warning("Samples are not measured: %s", error)
         return None
     count = max(2, min(config.measure_images, source.size))
     distances = Distances(config.measure, spread(source, count))
-    z = draw_latents(count, config.latent_size, (config.seed, -MEASURED))
+    z = draw_latents(count, config.latent_size, (config.seed, MEASUREMENT_KEY))
     return lambda gan: distances(generate(gan, z))
 
 
+def restore(config: TrainConfig, gan) -> None:
+    """Restores the newest checkpoint of the run that can be read, if the run has any checkpoint.
+
+    Raises:
+        ValueError: the run has checkpoints, but none can be read.
+    """
+    from tf_inpaint.runs import run_directory
+
+    manager = run_directory.checkpoints(run_directory.directory(config), gan.state)
+    if manager.checkpoints and not run_directory.restore(manager):
+        raise ValueError(
+            "--run_dir must hold a checkpoint that can be read; received a run with damaged "
+            f"checkpoints only, in {manager.directory}; choose another --run_dir to start again."
+        )
+
+
+def check_workers_agree(strategy, step: int, size: int) -> None:
+    """Checks that all workers continue at the same step and see equally many training images.
+
+    Without a shared file system they may not.
+
+    Raises:
+        ValueError: the steps or the numbers of images differ. All workers raise it.
+    """
+    import tensorflow as tf
+
+    def local_numbers():
+        return tf.constant([[step, size]], tf.int64)
+
+    @tf.function
+    def gathered_numbers():
+        return strategy.gather(strategy.run(local_numbers), axis=0)
+
+    steps, sizes = gathered_numbers().numpy().T
+    for requirement, numbers in (
+        ("continue at the same step", steps),
+        ("have equally many training images", sizes),
+    ):
+        if len(set(numbers)) > 1:
+            raise ValueError(
+                f"All workers must {requirement}; received {', '.join(map(str, numbers))}; "
+                "put --run_dir and the data on a file system that they share."
+            )
+
+
 def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measure) -> int:
-    """Trains from where `gan` is to `config.steps`; returns the signal that stopped it, or 0."""
+    """Trains the GAN from its present step to `config.steps`.
+
+    Args:
+        strategy: the devices of the training.
+        source: the training images.
+        folder: the folder to write to.
+        manager: the manager of the checkpoints.
+        measure: result of `new_measure`.
+
+    Returns:
+        The number of the signal that stopped the training, or 0.
+    """
+    from tf_inpaint.data.pipeline import train_batches
+    from tf_inpaint.gan import callbacks
+
+    def batches(context=None):
+        replicas, local_replicas = 1, range(1)
+        if context:
+            replicas = context.num_replicas_in_sync
+            count = replicas // context.num_input_pipelines
+            first = context.input_pipeline_id * count
+            local_replicas = range(first, first + count)
+        return train_batches(
+            source,
+            config.batch_size,
+            config.seed,
+            gan.step,
+            config.steps,
+            config.discriminator_steps,
+            replicas,
+            local_replicas,
+        )
+
+    observers = new_observers(config, gan, source, folder, measure)
+    saving = callbacks.Checkpoints(
+        manager, config.checkpoint_every, catch_signals=config.strategy != "multi_worker"
+    )
+    distributed = config.strategy != "none"
+    data = strategy.distribute_datasets_from_function(batches) if distributed else batches()
+    # Without the number of steps, Keras would make one step more at the end of the data. That step
+    # finds no images, but it has already drawn z and counted itself.
+    remaining = config.steps - gan.step
+    gan.fit(
+        data, steps_per_epoch=remaining, shuffle=False, verbose=0, callbacks=[*observers, saving]
+    )
+    return saving.interrupted
+
+
+def new_observers(config: TrainConfig, gan, source, folder: Path, measure) -> list:
+    """The callbacks of the training but `Checkpoints`, which must be the last one."""
     import importlib.util
     import time
 
-    from tf_inpaint.data.pipeline import spread, train_batches
+    from tf_inpaint.data.pipeline import spread
     from tf_inpaint.gan import callbacks
+    from tf_inpaint.gan.random_numbers import fixed_latents
     from tf_inpaint.runs import run_directory
 
-    z = callbacks.fixed_latents(config.latent_size, config.seed)
+    # The progress bar, the metrics and the samples.
+    z = fixed_latents(callbacks.GRID**2, config.latent_size, config.seed)
     metrics = callbacks.MetricsFile(
         folder / "metrics.csv",
         config.log_every,
@@ -128,60 +214,54 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
         callbacks.diversity(spread(source, len(z))),
         config.loss,
     )
-    saving = callbacks.Checkpoints(
-        manager, config.checkpoint_every, catch=config.strategy != "multi_worker"
-    )
-    every = [
+    observers = [
         callbacks.Progress(config.steps, {"D": "discriminator_loss", "G": "generator_loss"}),
         metrics,
         callbacks.SampleGrid(folder / "samples", config.sample_every, z),
     ]
+
+    # What reads the metrics.
     if config.best_by != "none":
-        every.append(callbacks.Best(run_directory.best(folder, gan.state), metrics, config.best_by))
+        best = run_directory.best(folder, gan.state)
+        observers.append(callbacks.BestCheckpoint(best, metrics, config.best_by))
     if importlib.util.find_spec("tensorboard"):
-        every.append(callbacks.TensorBoard(folder / "events", metrics))
+        observers.append(callbacks.TensorBoard(folder / "events", metrics))
+    return observers
 
-    def batches(context=None):
-        replicas, first, own = 1, 0, 1
-        if context:
-            replicas = context.num_replicas_in_sync
-            own = replicas // context.num_input_pipelines
-            first = context.input_pipeline_id * own
-        steps = gan.step, config.steps
-        mine = range(first, first + own)
-        return train_batches(
-            source,
-            config.batch_size,
-            config.seed,
-            *steps,
-            config.discriminator_steps,
-            replicas,
-            mine,
-        )
 
-    distributed = config.strategy != "none"
-    data = strategy.distribute_datasets_from_function(batches) if distributed else batches()
-    # Counted, not run until the data end: a step that finds none has already drawn z and counted itself.
-    remaining = config.steps - gan.step
-    gan.fit(data, steps_per_epoch=remaining, shuffle=False, verbose=0, callbacks=[*every, saving])
-    return saving.interrupted
+def draw_training(folder: Path) -> None:
+    """Writes `training.gif` from the sample grids, and `training.png` from the metrics."""
+    from tf_inpaint.files import curves, images
+    from tf_inpaint.gan.callbacks import read_metrics
+
+    frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
+    if frames:  # the own folder of a worker that joined later has no samples
+        images.animate(folder / "training.gif", frames, seconds_per_frame=0.1)
+    curves.training_curves(read_metrics(folder / "metrics.csv"), folder / "training.png")
+
+
+def report_signal(number: int, saved: str) -> int:
+    """Prints what was saved. Returns the exit code of a process that this signal ended."""
+    print(f"{signal.Signals(number).name}: saved {saved}")
+    return 128 + number
 
 
 def fit_encoder(config: TrainConfig, run, source) -> int:
-    """Trains the run's encoder from where it was left; returns the signal that stopped it, or 0."""
+    """Trains the encoder of the run from its present step to `config.encoder_steps`.
+
+    Returns:
+        The number of the signal that stopped the training, or 0.
+    """
+    from tf_inpaint.compositing import masks
     from tf_inpaint.data.pipeline import train_batches
     from tf_inpaint.gan import callbacks
     from tf_inpaint.gan.encoder import real_rows
-    from tf_inpaint.inpainting import masks
     from tf_inpaint.runs import run_directory
 
     training, manager = run_directory.encoder_training(run)
     if training.step >= config.encoder_steps:
         return 0
-    print(
-        f"Training the encoder, from which searches start, for {config.encoder_steps} steps",
-        flush=True,
-    )
+    print(f"Training the encoder for {config.encoder_steps} steps", flush=True)
     sample_masks = masks.mixture(config.batch_size, config.image_size, config.seed)
     real = train_batches(
         source, real_rows(config.batch_size), config.seed, training.step, config.encoder_steps

@@ -1,4 +1,4 @@
-"""Training on several workers: real processes on this machine, against one alone."""
+"""Training on several workers, which are processes on this machine, against a single process."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ import pytest
 
 from tf_inpaint.config import TrainConfig, flags
 from tf_inpaint.gan import callbacks
-from tf_inpaint.runs import run_directory
+from tf_inpaint.runs import from_config, run_directory
 
 ROOT = Path(__file__).parents[2]
 CONFIG = TrainConfig(
@@ -36,7 +36,7 @@ CONFIG = TrainConfig(
     checkpoint_every=2,
     seed=1,
 )
-# Trains as the command does, and writes the networks that this very worker ends with.
+# Trains as the command does. Writes the variables that this worker has at the end.
 PROGRAM = """
 import os
 import sys
@@ -45,28 +45,33 @@ import tensorflow as tf
 
 devices = [tf.config.LogicalDeviceConfiguration()] * int(os.environ["DEVICES"])
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
-from tf_inpaint import flags, runs, train
-from tf_inpaint.config import TrainConfig
+from tf_inpaint import train
+from tf_inpaint.config import TrainConfig, flags
+from tf_inpaint.runs import from_config
 
-made = []
-original = run_directory.new_gan
-run_directory.new_gan = lambda config: made.append(original(config)) or made[-1]
+gans = []
+original = from_config.new_gan
+from_config.new_gan = lambda config: gans.append(original(config)) or gans[-1]
 code = train.run(flags.parse(TrainConfig, sys.argv[2:]))
-np.savez(sys.argv[1], *[variable.numpy() for variable in made[0].variables])
+np.savez(sys.argv[1], *[variable.numpy() for variable in gans[0].variables])
 sys.exit(code)
 """
 
 
 def free_ports(count):
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    """Numbers of ports that no process uses."""
+    servers = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in servers]
+    for server in servers:
+        server.close()
     return ports
 
 
 def start(folder, *configs, devices=1):
-    """The processes of a training: one worker without `TF_CONFIG` and perhaps several devices, or several with it."""
+    """Starts the processes of a training.
+
+    A single process has `devices` devices and no `TF_CONFIG`. Several processes are workers.
+    """
     addresses = [f"localhost:{port}" for port in free_ports(len(configs))]
     processes = []
     for index, config in enumerate(configs):
@@ -91,18 +96,27 @@ def start(folder, *configs, devices=1):
 
 
 def finish(processes, folder):
+    """Waits for the processes, which must succeed."""
     for index, process in enumerate(processes):
         assert process.wait(timeout=300) == 0, (folder / f"{index}.log").read_text()[-3000:]
 
 
 def arrays(folder, worker):
+    """The variables of a worker at the end."""
     with np.load(folder / f"{worker}.npz") as archive:
         return [archive[name] for name in archive.files]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """One device, two, two workers, and two workers of which one was killed and both were started again."""
+    """Trainings on one device, on two devices, on two workers, and on two workers with a kill.
+
+    One of the last two workers was killed, and both were started again.
+
+    Returns:
+        The folder of the trainings, and the step of the checkpoint at the restart.
+    """
+    # Make the images and the settings.
     top = tmp_path_factory.mktemp("workers")
     pictures = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
     np.savez(top / "pictures.npz", images=pictures)
@@ -121,10 +135,13 @@ def trained(tmp_path_factory):
             run_dir=str(top / name / "run"),
             strategy=strategy,
         )
+
+    # Train without a kill.
     finish(start(top / "alone", configs["alone"]), top / "alone")
     finish(start(top / "mirrored", configs["mirrored"], devices=2), top / "mirrored")
     finish(start(top / "two", configs["two"], configs["two"]), top / "two")
 
+    # Kill two workers after two rows of metrics.
     endless = dataclasses.replace(configs["killed"], steps=100_000)
     processes = start(top / "killed", endless, endless)
     metrics = top / "killed/run/metrics.csv"
@@ -138,36 +155,33 @@ def trained(tmp_path_factory):
     processes[0].send_signal(signal.SIGKILL)
     for process in processes:
         process.wait()
-    reached = max(
-        run_directory.checkpoints(top / "killed/run", {}).checkpoints,
-        key=lambda path: int(path.split("-")[-1]),
-    )
-    step = int(reached.split("-")[-1])
+
+    # Start them again, for four further steps.
+    paths = run_directory.checkpoints(top / "killed/run", {}).checkpoints
+    step = max(int(path.split("-")[-1]) for path in paths)
     longer = dataclasses.replace(configs["killed"], steps=step + 4)
     finish(start(top / "killed", longer, longer), top / "killed")
     return top, step
 
 
 @pytest.mark.slow
-def test_workers_end_alike_and_as_one_alone(trained):
+def test_workers_end_with_equal_variables_like_a_single_process(trained):
     top, _ = trained
     first, second = arrays(top / "two", 0), arrays(top / "two", 1)
     assert len(first) > 20
-    # No network sees a step more than was asked for: the count is a variable among these.
+    # No network makes too many steps: the count of steps is one of the variables.
     assert {int(array) for array in first if array.dtype == np.int64} == {CONFIG.steps}
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one, other)
-    for one, other in zip(first, arrays(top / "mirrored", 0), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-3)
+    for array, second_array in zip(first, second, strict=True):
+        np.testing.assert_array_equal(array, second_array)
+    for array, mirrored in zip(first, arrays(top / "mirrored", 0), strict=True):
+        np.testing.assert_allclose(array, mirrored, atol=1e-3)
     fresh = [
         variable.numpy()
-        for variable in run_directory.new_gan(
-            dataclasses.replace(CONFIG, strategy="none")
-        ).variables
+        for variable in from_config.new_gan(dataclasses.replace(CONFIG, strategy="none")).variables
     ]
-    for one, alone, before in zip(first, arrays(top / "alone", 0), fresh, strict=True):
-        # Adam makes a full step of the least gradient, so what is nearly 0 may differ: hence not to the last digit.
-        np.testing.assert_allclose(one, alone, atol=1e-3 + 0.02 * np.abs(alone - before).max())
+    for array, alone, before in zip(first, arrays(top / "alone", 0), fresh, strict=True):
+        # Adam makes a full step for the smallest gradient, so a gradient near 0 causes differences.
+        np.testing.assert_allclose(array, alone, atol=1e-3 + 0.02 * np.abs(alone - before).max())
 
 
 @pytest.mark.slow
@@ -196,27 +210,27 @@ def test_only_the_chief_writes(trained):
 
 
 @pytest.mark.slow
-def test_restarted_workers_go_on_from_the_checkpoint(trained):
+def test_restarted_workers_continue_at_the_checkpoint(trained):
     top, step = trained
-    first, second = arrays(top / "killed", 0), arrays(top / "killed", 1)
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one, other)
+    pairs = zip(arrays(top / "killed", 0), arrays(top / "killed", 1), strict=True)
+    for first, second in pairs:
+        np.testing.assert_array_equal(first, second)
     rows = callbacks.read_metrics(top / "killed/run/metrics.csv")
     assert [row["step"] for row in rows] == list(range(2, step + 5, 2))
     assert run_directory.load(top / "killed/run").step == step + 4
 
 
 @pytest.mark.slow
-def test_worker_that_does_not_find_the_checkpoint_stops_all(trained, tmp_path):
+def test_worker_without_the_checkpoint_stops_all_workers(trained, tmp_path):
     top, _ = trained
     config = run_directory.read_config(top / "two/run")
-    there, elsewhere = (
-        dataclasses.replace(config, run_dir=str(run), steps=8)
-        for run in (top / "two/run", tmp_path)
-    )
-    for process in start(tmp_path, there, elsewhere):
+    configs = [
+        dataclasses.replace(config, run_dir=str(run_dir), steps=8)
+        for run_dir in (top / "two/run", tmp_path)
+    ]
+    for process in start(tmp_path, *configs):
         assert process.wait(timeout=300) != 0
     for index in range(2):
-        said = (tmp_path / f"{index}.log").read_text()
-        assert "ValueError: All workers must go on from one step; received 6, 0;" in said
+        log = (tmp_path / f"{index}.log").read_text()
+        assert "ValueError: All workers must continue at the same step; received 6, 0;" in log
     assert run_directory.load(top / "two/run").step == 6

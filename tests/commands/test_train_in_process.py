@@ -1,0 +1,221 @@
+"""The train command in this process: data sets, refusals, the encoder and the measurements."""
+
+import dataclasses
+import logging
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+from small_training import CONFIG, file_contents, train_exit
+
+from tf_inpaint import train
+from tf_inpaint.files import images
+from tf_inpaint.gan import callbacks
+from tf_inpaint.gan.encoder import EncoderTraining
+from tf_inpaint.gan.random_numbers import fixed_latents
+from tf_inpaint.inputs.named_images import pictures as open_pictures
+from tf_inpaint.runs import from_config, run_directory
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of 20 color pictures of different sizes."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(20):
+        picture = random.integers(0, 256, (30 + index, 40, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / f"{index}.png")
+    return folder
+
+
+def flags_for(folder, **changes):
+    """The flags of a tiny training on a folder of pictures."""
+    networks = {"image_size": 32, "channels": 3, "width": 2, "latent_size": 5, "batch_size": 4}
+    steps = {
+        "steps": 4,
+        "encoder_steps": 4,
+        "log_every": 2,
+        "sample_every": 2,
+        "checkpoint_every": 2,
+    }
+    settings = {**networks, **steps, "dataset": f"folder:{folder}", **changes}
+    return [f"--{name}={value}" for name, value in settings.items()]
+
+
+# --- what a run holds
+
+
+@pytest.mark.slow
+def test_celeba_config_trains_on_the_images_of_tfds(tmp_path, capsys):
+    import tensorflow_datasets
+
+    few = ["--steps=2", "--batch_size=4", "--width=2", "--measure_images=2", "--encoder_steps=2"]
+    with tensorflow_datasets.testing.mock_data(num_examples=12):
+        code, _ = train_exit(
+            capsys, f"--flagfile={ROOT}/configs/celeba.flags", f"--run_dir={tmp_path}/run", *few
+        )
+    assert code == 0
+    run = run_directory.load(tmp_path / "run")
+    assert run.step == 2
+    assert (run.config.image_size, run.config.channels, run.config.crop) == (64, 3, 108)
+    assert images.read(tmp_path / "run/samples/0000000.png").shape == (6 * 64 + 10, 6 * 64 + 10, 3)
+
+
+@pytest.mark.slow
+def test_samples_and_metrics_are_those_of_the_saved_networks(pictures, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert train_exit(capsys, *flags_for(pictures, run_dir=folder))[0] == 0
+    run = run_directory.load(folder)
+    assert (run.directory, run.step) == (folder, 4)
+    samples = run.generator(fixed_latents(36, 5, 0)).numpy()
+    assert samples.shape == (36, 32, 32, 3)
+    grid = images.read(folder / "samples/0000004.png").astype(int)
+    np.testing.assert_allclose(grid, images.grid(samples, columns=6), atol=1)
+    last = (folder / "metrics.csv").read_text().splitlines()[-1].split(",")
+    assert last[0] == "4"
+    assert float(last[5]) == pytest.approx(callbacks.diversity(samples), rel=1e-4)
+    assert 0 < float(last[8]) < 1e6
+
+    # Settings that change no step may change in a continued run.
+    changes = {"run_dir": folder, "steps": 6, "sample_every": 3}
+    assert train_exit(capsys, *flags_for(pictures, **changes))[0] == 0
+    assert run_directory.load(folder).step == 6
+    assert run_directory.read_config(folder).steps == 6
+    rows = (folder / "metrics.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["step", "2", "4", "6"]
+
+
+# --- refusals
+
+
+def test_folder_with_other_files_is_refused(pictures, capsys):
+    before = file_contents(pictures)
+    for run_dir in (pictures, pictures / "3.png"):
+        code, (error,) = train_exit(capsys, *flags_for(pictures, run_dir=run_dir))
+        assert code == 2
+        assert (
+            f"--run_dir must be a new or empty folder, or a run to continue; {run_dir} holds"
+            in error
+        )
+    assert file_contents(pictures) == before
+
+
+def test_damaged_config_is_refused(pictures, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text('{"width": 2')
+    code, (error,) = train_exit(capsys, *flags_for(pictures, run_dir=tmp_path / "run"))
+    assert code == 2
+    assert "JSON" in error
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("folder:none", "none is not a folder"),
+        ("folder:empty", "found none"),
+        ("folder:broken", "must be readable"),
+        ("npz:none.npz", "none.npz does not exist"),
+        ("npz:wrong.npz", "received y;"),
+    ],
+)
+def test_bad_data_leaves_no_run(dataset, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("empty", "broken"):
+        Path(name).mkdir()
+    for index in range(20):  # with 20 files, some are not held out
+        Path(f"broken/{index}.jpg").write_bytes(b"\xff\xd8 a picture that ends here")
+    np.savez("wrong.npz", y=np.zeros(3))
+    code, errors = train_exit(capsys, *flags_for("", dataset=dataset, run_dir="run"))
+    assert code == 2
+    assert message in errors[-1]
+    assert not Path("run").exists()
+
+
+def test_run_dir_that_a_flagfile_cannot_hold_leaves_no_run(pictures, tmp_path, capsys):
+    code, (error,) = train_exit(capsys, *flags_for(pictures, run_dir=f"{tmp_path}/a "))
+    assert code == 2
+    assert "rename" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+def test_several_workers_need_their_addresses(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    code, (error,) = train_exit(capsys, "--strategy=multi_worker", f"--run_dir={tmp_path}/run")
+    assert code == 2 and "TF_CONFIG; it is not set" in error
+    assert not list(tmp_path.iterdir())
+
+
+# --- the encoder
+
+
+@pytest.mark.parametrize(("train_images", "done"), [(0, 0), (9, 3)])
+def test_encoder_gets_the_training_images_of_the_run_and_continues_in_their_order(
+    train_images, done, tmp_path, monkeypatch
+):
+    # Make a run, and a training that only records the images.
+    random = np.random.default_rng(0)
+    for index in range(40):
+        picture = random.integers(0, 256, (28, 28), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{index}.png")
+    settings = {
+        "dataset": f"folder:{tmp_path}",
+        "train_images": train_images,
+        "encoder_steps": 7,
+        "batch_size": 8,
+    }
+    run = run_directory.load(tiny.new_run(tmp_path / "run", **settings))
+    source, recorded = open_pictures(run.config, "train"), []
+
+    def record(training, sample_masks, real, callbacks):
+        training.counter.assign_add(done)
+        recorded.append(np.stack(list(real.as_numpy_iterator())))
+        callbacks[-1].manager.save(checkpoint_number=training.step)
+
+    # Start it twice.
+    monkeypatch.setattr(EncoderTraining, "train", record)
+    for _ in range(2):
+        assert train.fit_encoder(run.config, run, source) == 0
+    batches, rest = recorded
+    assert batches.shape == (7, 7, 28, 28, 1)  # of 8 rows, one row is a sample
+    np.testing.assert_array_equal(rest, batches[done:])
+    expected = {
+        picture.tobytes() for picture in images.to_float(source.read(np.arange(source.size)))
+    }
+    assert {picture.tobytes() for picture in batches.reshape(-1, 28, 28, 1)} == expected
+    held_out = open_pictures(run.config, "held_out").size
+    assert len(expected) == source.size == (train_images or 40 - held_out)
+
+
+# --- the measurements
+
+
+def test_measurement_skips_unreadable_images_and_needs_no_held_out_images(
+    tmp_path, caplog, monkeypatch
+):
+    # One held-out image cannot be read.
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+    random = np.random.default_rng(0)
+    names = [f"{index}.png" for index in range(60)]
+    for name in names:
+        Image.fromarray(random.integers(0, 256, (28, 28), dtype=np.uint8)).save(tmp_path / name)
+    config = dataclasses.replace(CONFIG, dataset=f"folder:{tmp_path}", measure_images=9)
+    gan = from_config.new_gan(config)
+    held_out = [name for name in names if zlib.crc32(name.encode()) % 10 == 0]
+    assert len(held_out) > 2
+    (tmp_path / held_out[0]).write_bytes(b"broken")
+    assert np.isfinite(train.new_measure(config)(gan)).all()
+    assert held_out[0] in caplog.text
+
+    # There is no held-out image.
+    for name in held_out:
+        (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match="must hold held_out pictures"):
+        train.new_measure(config)
+    assert train.new_measure(dataclasses.replace(config, best_by="none")) is None
+    assert "Samples are not measured: " in caplog.text
