@@ -9,7 +9,7 @@ import tiny
 from PIL import Image
 
 from tf_inpaint.files import images
-from tf_inpaint.inpainting import encoded_images
+from tf_inpaint.compositing import encoded_images
 
 SIDE = tiny.SIZE
 

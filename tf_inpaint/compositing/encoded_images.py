@@ -198,6 +198,7 @@ def hole_error(known: tf.Tensor, crop: int) -> tf.Tensor:
         known: `[H, W, 1]`, 1 = given, 0 = hole.
         crop: maximum side of the middle square; 0: the shorter side of the image.
     """
+    # Find the hidden pixels outside the square.
     top, left, side = square(known, crop)
     height, width = tf.unstack(tf.shape(known)[:2])
     rows, columns = tf.range(height), tf.range(width)
@@ -206,6 +207,7 @@ def hole_error(known: tf.Tensor, crop: int) -> tf.Tensor:
     inside = inside_rows[:, None] & inside_columns
     outside = tf.where((known[..., 0] <= 0) & ~inside)
 
+    # Name their rows and columns.
     def between(first, last):
         return tf.strings.join([tf.strings.as_string(first), " to ", tf.strings.as_string(last)])
 

@@ -261,6 +261,7 @@ def mixture(count: int, size: int, seed: int, pool: int = 512) -> Callable[[int]
     Returns:
         `sample(step)`, `[count, size, size, 1]` float32.
     """
+    # Draw the pool, with each kind of mask in its frequency.
     names = list(MIXTURE)
     frequencies = np.array([frequency for frequency, _, _ in MIXTURE.values()])
     cumulative = np.cumsum(frequencies) / frequencies.sum()
@@ -277,6 +278,7 @@ def mixture(count: int, size: int, seed: int, pool: int = 512) -> Callable[[int]
     is_random = kinds == names.index("random")
 
     def sample(step: int) -> np.ndarray:
+        # Transpose and mirror masks of the pool.
         random = np.random.default_rng([seed, 3, step])
         chosen = random.integers(pool, size=count)
         upside_down, mirrored, transposed = random.random((3, count, 1, 1, 1)) < 0.5
@@ -284,6 +286,7 @@ def mixture(count: int, size: int, seed: int, pool: int = 512) -> Callable[[int]
         known = np.where(upside_down, known[:, ::-1], known)
         known = np.where(mirrored, known[:, :, ::-1], known)
         known = np.where(transposed, known.swapaxes(1, 2), known)
+        # Draw new masks of single pixels.
         shares = random.uniform(*MIXTURE["random"][1:], (count, 1, 1, 1))
         pixels = random.random((count, size, size, 1), np.float32) >= shares
         return np.where(is_random[chosen][:, None, None, None], pixels, known).astype(np.float32)

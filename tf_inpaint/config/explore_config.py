@@ -124,6 +124,7 @@ class ExploreConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        # Settings that the kind does not use.
         for field in dataclasses.fields(self):
             kinds = KINDS_OF_SETTING.get(field.name, KINDS)
             if self.kind not in kinds and getattr(self, field.name) != field.default:
@@ -132,6 +133,7 @@ class ExploreConfig:
                     f"{name} must go with --kind={' or '.join(kinds)}; received "
                     f"--kind={self.kind}; drop one of the two."
                 )
+        # Concepts, walks and strips.
         if self.kind == "arithmetic":
             for name in "abc":
                 concept_form(getattr(self, name))
@@ -140,8 +142,7 @@ class ExploreConfig:
         if self.images and (self.between != "samples" or self.count is not None):
             raise ValueError(
                 "--between and --count must go without images, which are the ends of the strips; "
-                "received "
-                "both; drop one."
+                "received both; drop one."
             )
         if len(self.images) % 2:
             raise ValueError(

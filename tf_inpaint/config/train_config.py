@@ -134,6 +134,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        # Data.
         source, _, place = self.dataset.partition(":")
         if self.dataset != "digits" and (source not in ("tfds", "folder", "npz") or not place):
             raise ValueError(
@@ -146,6 +147,7 @@ class TrainConfig:
                 f"--data_dir must go with --dataset=tfds:NAME; received {self.data_dir!r} with "
                 f"--dataset={self.dataset}; leave it out."
             )
+        # Losses and penalties.
         if self.discriminator_norm == "batch" and (self.gradient_penalty or self.r1):
             name = "gradient_penalty" if self.gradient_penalty else "r1"
             raise ValueError(
@@ -171,6 +173,7 @@ class TrainConfig:
                 "labels; "
                 f"received --loss={self.loss}; leave it out."
             )
+        # Lists, and settings that need others.
         check_items("augment", self.augment, AUGMENT)
         check_items("measure", self.measure, MEASURE)
         if self.best_by != "none" and (self.best_by not in self.measure or not self.measure_every):

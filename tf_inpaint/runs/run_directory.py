@@ -160,8 +160,8 @@ def newest() -> Path:
     folders = sorted(RUNS.glob("*/checkpoints"), key=lambda path: path.stat().st_mtime)
     if not folders:
         raise FileNotFoundError(
-            "--run_dir must name a run, and there is none under runs/; train one first: python -m "
-            "tf_inpaint.train"
+            "--run_dir must name a run, and there is none under runs/; train one first: "
+            "python -m tf_inpaint.train."
         )
     return folders[-1].parent
 
