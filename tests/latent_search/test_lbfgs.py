@@ -107,7 +107,7 @@ def test_converges_where_adam_is_slow():
 
 def test_entry_at_the_edge_of_the_prior_does_not_turn_the_others():
     # The minimum (2, 0.9) lies outside the prior; the lowest point of the prior is (1, 0.25).
-    # From there, Newton's step and clipping go uphill to (1, 0.9) for ever.
+    # From there, Newton's step and clipping go uphill to (1, 0.9) again and again.
     matrix, goal = np.array([[4.0, -2.6], [-2.6, 4.0]]), np.array([2.0, 0.9])
 
     def energy(z):

@@ -1,3 +1,5 @@
+"""Tests of objective: values by hand, NumPy versions of the equations, and gradients."""
+
 import numpy as np
 import pytest
 import reference
@@ -22,20 +24,18 @@ def value_and_gradient(function, generated, *arguments):
 
 
 def test_importance_by_hand():
-    # One hole pixel in the middle: each known pixel whose window reaches it sees 1 of 9.
+    # One hidden pixel in the middle: it is 1 of 9 in the window of each pixel around it.
     known = np.ones((1, 5, 5, 1), np.float32)
     known[0, 2, 2] = 0
-    by_hand = (
-        np.array(
-            [[0, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 1, 0, 1, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
-        )
-        / 9
+    ninths = np.array(
+        [[0, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 1, 0, 1, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
     )
-    np.testing.assert_allclose(objective.importance(known, 3)[0, :, :, 0], by_hand, rtol=1e-6)
+    np.testing.assert_allclose(objective.importance(known, 3)[0, :, :, 0], ninths / 9, rtol=1e-6)
 
 
 def test_importance_mirrors_the_border():
-    # Hole in the corner. Mirrored, edge included, it is 2 x 2: its neighbours along the edge see 2 of 9.
+    # The hidden pixel is in the corner, so its mirror image makes a hole of 2 x 2 pixels. The
+    # neighbors along the edge have 2 of 9 hidden pixels in their windows.
     known = np.ones((1, 4, 4, 1), np.float32)
     known[0, 0, 0] = 0
     by_hand = np.array([[0, 2, 0, 0], [2, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]) / 9
@@ -45,7 +45,7 @@ def test_importance_mirrors_the_border():
 @pytest.mark.parametrize("window", [1, 3, 7])
 def test_importance_agrees_with_reference(window):
     known = random_batch(0)[2]
-    expected = [reference.importance(one[:, :, 0], window) for one in known]
+    expected = [reference.importance(mask[:, :, 0], window) for mask in known]
     np.testing.assert_allclose(objective.importance(known, window)[..., 0], expected, atol=1e-6)
 
 
@@ -71,7 +71,7 @@ def test_contextual_l2_by_hand():
     energy, gradient = value_and_gradient(objective.contextual_l2, generated, images, weights)
     np.testing.assert_array_equal(energy, [0.25 + 0.5 + 2 * 0.5625])
     np.testing.assert_array_equal(gradient[0, :, :, 0], [[1.0, -1.0], [3.0, 0.0]])
-    # Half the range off costs what it costs in L1.
+    # An error of half the range costs the same as in L1.
     ones = np.ones_like(images)
     distances = [
         distance(ones, 0 * ones, weights)
@@ -80,7 +80,7 @@ def test_contextual_l2_by_hand():
     np.testing.assert_array_equal(*distances)
 
 
-def test_contextual_l1_is_the_lectures_norm():
+def test_contextual_l1_is_the_norm_of_the_lecture():
     generated, images, known = random_batch(1)
     expected = np.abs(known * generated - known * images).sum((1, 2, 3))
     np.testing.assert_allclose(
@@ -100,7 +100,7 @@ def test_contextual_terms_never_read_a_hidden_pixel(distance, hidden):
     assert np.isfinite(received[1]).all()
 
 
-def test_one_image_does_not_see_another():
+def test_images_are_independent():
     generated, images, known = random_batch(3)
     images[1] = np.nan
     for energy in (
@@ -155,7 +155,7 @@ def test_factor_must_divide_the_size(factor):
         (objective.critic, lambda d: np.log((1 - d) / d), lambda d: -np.ones_like(d)),
     ],
 )
-def test_perceptual_terms(function, closed_form, slope):
+def test_perceptual_terms_and_their_slopes(function, closed_form, slope):
     logits = np.linspace(-6, 6, 25)[:, None]
     probability = 1 / (1 + np.exp(-logits[:, 0]))
     energy, gradient = value_and_gradient(function, logits.astype(np.float32))
@@ -174,7 +174,7 @@ def test_perceptual_terms_stay_finite_where_the_sigmoid_saturates():
 
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
-def test_energies_are_float32_whatever_the_networks_compute_in(dtype):
+def test_energies_are_float32_for_networks_of_lower_precision(dtype):
     images = tf.ones((2, 8, 8, 3), dtype)
     known = tf.ones((2, 8, 8, 1))
     for energy in (

@@ -1,12 +1,15 @@
-"""Independent NumPy versions of the package's equations: slow, plain, float64, one image at a time."""
+"""Independent NumPy versions of the equations of the package.
+
+They are slow and simple, compute in float64, and take one image at a time.
+"""
 
 import numpy as np
 
 
 def importance(known, window=7):
-    """`known` is [H, W]; the border is mirrored, edge pixel included."""
+    """The importance weights of `known` `[H, W]`, whose border is mirrored with its edge pixel."""
     height, width = known.shape
-    reach = window // 2
+    radius = window // 2
 
     def mirror(position, size):
         if position < 0:
@@ -15,8 +18,8 @@ def importance(known, window=7):
 
     weights = np.zeros((height, width))
     for row, column in np.argwhere(known):
-        for down in range(-reach, reach + 1):
-            for right in range(-reach, reach + 1):
+        for down in range(-radius, radius + 1):
+            for right in range(-radius, radius + 1):
                 weights[row, column] += (
                     1 - known[mirror(row + down, height), mirror(column + right, width)]
                 )
@@ -24,7 +27,7 @@ def importance(known, window=7):
 
 
 def contextual_low_resolution(generated, images, factor):
-    """Arguments are [H, W, C]; the sum over blocks is repeated once for each pixel of the block."""
+    """The L1 distance of box averages of two images `[H, W, C]`, summed over all pixels."""
     height, width, _ = images.shape
     total = 0.0
     for row in range(height):
@@ -36,34 +39,41 @@ def contextual_low_resolution(generated, images, factor):
 
 
 def poisson(image, known, generated):
-    """`image` and `generated` are [H, W, C], `known` [H, W]: least squares, an equation a pair of neighbours.
+    """Poisson blending as a least-squares problem, with one equation per pair of neighbors.
 
-    Solves for the hidden pixels themselves, not for a correction, and never forms the normal equations.
+    The unknowns are the hidden pixels, and not a correction. The normal equations are never formed.
+
+    Args:
+        image: `[H, W, C]`.
+        known: `[H, W]`, 1 = known, 0 = hole.
+        generated: `[H, W, C]`.
     """
     height, width, channels = image.shape
     unknown = {
         (row, column): number
         for number, (row, column) in enumerate(np.argwhere(known == 0).tolist())
     }
+
+    # Write an equation for each pair of neighbors with a hidden pixel.
     rows, values = [], []
     for row in range(height):
         for column in range(width):
-            for there in ((row + 1, column), (row, column + 1)):
-                here = (row, column)
-                if (
-                    max(there[0] - height, there[1] - width) >= 0
-                    or not {here, there} & unknown.keys()
-                ):
+            pixel = (row, column)
+            for neighbor in ((row + 1, column), (row, column + 1)):
+                outside = neighbor[0] >= height or neighbor[1] >= width
+                if outside or not {pixel, neighbor} & unknown.keys():
                     continue
                 equation = np.zeros(len(unknown))
-                value = generated[here].astype(np.float64) - generated[there]
-                for pixel, sign in ((here, 1.0), (there, -1.0)):
-                    if pixel in unknown:
-                        equation[unknown[pixel]] += sign
+                value = generated[pixel].astype(np.float64) - generated[neighbor]
+                for position, sign in ((pixel, 1.0), (neighbor, -1.0)):
+                    if position in unknown:
+                        equation[unknown[position]] += sign
                     else:
-                        value -= sign * image[pixel]
+                        value -= sign * image[position]
                 rows.append(equation)
                 values.append(value)
+
+    # Solve for the hidden pixels.
     result = image.astype(np.float64)
     if unknown:
         solution = np.linalg.lstsq(np.array(rows), np.array(values).reshape(-1, channels))[0]
@@ -73,7 +83,10 @@ def poisson(image, known, generated):
 
 
 def discriminator_loss(real_logits, generated_logits, label_smoothing=0.0):
-    """Cross-entropy against the labels `1 - label_smoothing` and 0; through sigmoids: for modest logits only."""
+    """The cross-entropy for the labels `1 - label_smoothing` and 0.
+
+    The probabilities come from a sigmoid, so the logits must not be large.
+    """
     total = 0.0
     for logits, label in ((real_logits, 1 - label_smoothing), (generated_logits, 0.0)):
         probability = 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
@@ -82,6 +95,7 @@ def discriminator_loss(real_logits, generated_logits, label_smoothing=0.0):
 
 
 def generator_loss(name, generated_logits):
+    """The loss of the generator, by name."""
     logits = np.asarray(generated_logits, np.float64)
     probability = 1 / (1 + np.exp(-logits))
     return {
@@ -92,10 +106,10 @@ def generator_loss(name, generated_logits):
 
 
 def slope(function, point, step=1e-4):
-    """The gradient of a scalar function at `point`, one entry at a time, by central differences."""
+    """The gradient of a scalar function at `point`, by central differences."""
     result = np.zeros(point.shape)
     for index in np.ndindex(point.shape):
-        apart = np.zeros(point.shape)
-        apart[index] = step
-        result[index] = (function(point + apart) - function(point - apart)) / (2 * step)
+        offset = np.zeros(point.shape)
+        offset[index] = step
+        result[index] = (function(point + offset) - function(point - offset)) / (2 * step)
     return result

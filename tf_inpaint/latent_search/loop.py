@@ -109,7 +109,7 @@ def reasons(state: State, stopping: Stopping | None) -> tf.Tensor:
 
 
 def result_of(state: State, stopping: Stopping | None) -> Result:
-    """Returns what a search found, from its last state."""
+    """Returns the result of a search from its last state."""
     return Result(state.best_point, state.best_energy, state.steps, reasons(state, stopping))
 
 
@@ -169,15 +169,15 @@ def next_state(
     fell = finite_energy & (tf.math.is_inf(state.reference_energy) | (energy < required_energy))
 
     return State(
-        tf.where(finite[:, None], point, best_point),
-        select(finite, solver_state, state.solver),
-        best_point,
-        tf.where(better, energy, state.best_energy),
-        state.seeds,
-        state.steps + 1,
-        tf.where(fell, energy, state.reference_energy),
-        tf.where(fell, 0, state.stale_steps + 1),
-        memory,
+        point=tf.where(finite[:, None], point, best_point),
+        solver=select(finite, solver_state, state.solver),
+        best_point=best_point,
+        best_energy=tf.where(better, energy, state.best_energy),
+        seeds=state.seeds,
+        steps=state.steps + 1,
+        reference_energy=tf.where(fell, energy, state.reference_energy),
+        stale_steps=tf.where(fell, 0, state.stale_steps + 1),
+        memory=memory,
     )
 
 

@@ -41,8 +41,7 @@ class Sampling(NamedTuple):
     steps: int = 4
     """Number of steps after the burn-in; a multiple of `picture_every`."""
     picture_every: int = 2
-    """Number of steps from one picture that counts for the mean and the standard deviation to the
-    next."""
+    """Number of steps between two pictures that count for the mean and the standard deviation."""
     leapfrog_steps: int = 1
     """Number of leapfrog steps per proposal; 1 is Langevin."""
     temperature: float | None = None
@@ -112,7 +111,7 @@ class Chains:
     Args:
         energy_fn: z `[N, Z]` to energies `[N]`.
         generator: z `[N, Z]` to images `[N, H, W, C]`.
-        sampler: moves v.
+        sampler: solver that moves v.
         eigenvectors: `[Z, Z]`, one per column.
         seeds: int64 `[N, 2]`, seed of each chain.
         per_image: K.
@@ -199,7 +198,7 @@ def posterior_widths(
 
         (1 + slope * known_share * eigenvalue / temperature^2)^(-1/2)
 
-    1 is the precision of the prior. For an L1 distance whose residuals have the width T, the
+    The 1 is the precision of the prior. For an L1 distance whose residuals have the width T, the
     Gauss-Newton matrix at temperature T is about `J^T J / T^2` in z. The factor
     `slope = E[(dz/du)^2] = 2 / (pi sqrt 3)` converts this matrix to u.
 
@@ -321,15 +320,14 @@ def sample(
 ) -> Samples:
     """Returns K samples for each of B images, and the statistics of all pictures of their chains.
 
-    A chain hardly ever moves from one mode to another: the differences between the modes come from
-    the starting points. `sample` is a pure function. B may be unknown when the graph is built; K
-    and Z must be known.
+    A chain hardly ever moves from one mode to another. So the samples of an image lie in different
+    modes only if the starting points do. `sample` is a pure function. B may be unknown when the
+    graph is built; K and Z must be known.
 
     Args:
         energy_fn: z `[B K, Z]` to energies `[B K]`, the K rows of an image one after the other.
         generator: z `[N, Z]` to images `[N, H, W, C]`.
-        starts: `[B, K, Z]` in [-1, 1], starting points, far apart: what they have in common, the
-            samples will have in common too.
+        starts: `[B, K, Z]` in [-1, 1], starting points, which should be far apart.
         seeds: int `[B, 2]`, seed of each image.
         known_share: `[B]`, share of the pixels that the energy depends on.
         sampling: the settings.
@@ -379,10 +377,10 @@ def sample(
     shift = sums.differences / count
     variance = tf.maximum(sums.squares / count - tf.square(shift), 0.0)
     return Samples(
-        by_image(chains.z_of(walk.point), per_image),
-        by_image(walk.state.energy, per_image),
-        center + shift,
-        tf.sqrt(variance),
-        temperature,
-        by_image(sums.acceptance_probability / steps, per_image),
+        z=by_image(chains.z_of(walk.point), per_image),
+        energy=by_image(walk.state.energy, per_image),
+        mean=center + shift,
+        standard_deviation=tf.sqrt(variance),
+        temperature=temperature,
+        acceptance_rate=by_image(sums.acceptance_probability / steps, per_image),
     )
