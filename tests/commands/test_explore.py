@@ -5,7 +5,8 @@ import sys
 
 import explored_run
 import pytest
-from explored_run import TILE, explore_run, frames_of
+from explored_run import TILE, explore_run
+from films import frames_of
 
 from tf_inpaint.config import ExploreConfig
 from tf_inpaint.config.flags import parse

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from explored_run import TILE, explore_run, frames_of
+from explored_run import TILE, explore_run
+from films import frames_of
 from tiny import SIZE, picture
 
 from tf_inpaint.files import images

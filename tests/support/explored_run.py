@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import tiny
-from PIL import Image
 
 from tf_inpaint import explore
 from tf_inpaint.config import ExploreConfig
@@ -35,13 +34,3 @@ def explore_run(folder, out_dir, *flags, run="run"):
     config = parse(ExploreConfig, [f"--run_dir={folder}/{run}", f"--out_dir={out_dir}", *flags])
     assert explore.run(config) == 0
     return json.loads((out_dir / "exploration.json").read_text())
-
-
-def frames_of(path):
-    """Returns the frames of a picture or film as RGB integers."""
-    with Image.open(path) as film:
-        frames = []
-        for index in range(getattr(film, "n_frames", 1)):
-            film.seek(index)
-            frames.append(np.asarray(film.convert("RGB")).astype(int))
-    return frames

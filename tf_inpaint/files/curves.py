@@ -13,7 +13,7 @@ PANELS = {
     "share that D tells apart": ("real_accuracy", "fake_accuracy"),
     "diversity of the samples": ("diversity",),
 }
-"""Columns that share a panel, by the title of the panel. Any other column has a panel of its own."""
+"""Columns that share a panel, by the title of the panel. Every other column has its own panel."""
 HIDDEN = ("step", "loss_scale", "discriminator_loss_scale", "images_per_second")
 """Columns without a curve."""
 

@@ -1,13 +1,14 @@
-"""Ways to train a GAN, by name: what a loss or a remedy changes, and nothing else."""
+"""Recipes: ways to train a GAN. Each recipe changes only a loss or a remedy."""
 
 import dataclasses
-
-from tf_inpaint.config.lessons_config import RECIPES as NAMES
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One way to train: the settings of `GAN`, which `train` has as flags, and its name in a picture."""
+    """A way to train: settings of `GAN`, and a title for pictures.
+
+    The command `train` has flags of the same names.
+    """
 
     title: str
     loss: str = "non_saturating"
@@ -18,24 +19,21 @@ class Recipe:
     gradient_penalty: float = 0.0
 
     def settings(self) -> dict:
-        """As the arguments of `GAN`."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "title"}
+        """Returns the arguments of `GAN`."""
+        settings = dataclasses.asdict(self)
+        del settings["title"]
+        return settings
 
 
-RECIPES = dict(
-    zip(
-        NAMES,
-        (
-            Recipe("minimax\n(the lecture's)", loss="minimax"),
-            Recipe("non-saturating"),
-            Recipe("one-sided label\nsmoothing, 0.1", label_smoothing=0.1),
-            Recipe("feature matching", feature_matching=1.0),
-            Recipe("k = 5 updates of D\nto one of G", discriminator_steps=5),
-            Recipe("R1 penalty, 3", r1=3.0),
-            Recipe(
-                "Wasserstein, gradient\npenalty 0.1, k = 5", "wasserstein", 5, gradient_penalty=0.1
-            ),
-        ),
-        strict=True,
-    )
-)
+RECIPES = {
+    "minimax": Recipe("minimax\n(the lecture's)", loss="minimax"),
+    "non_saturating": Recipe("non-saturating"),
+    "label_smoothing": Recipe("one-sided label\nsmoothing, 0.1", label_smoothing=0.1),
+    "feature_matching": Recipe("feature matching", feature_matching=1.0),
+    "discriminator_steps": Recipe("k = 5 updates of D\nto one of G", discriminator_steps=5),
+    "r1": Recipe("R1 penalty, 3", r1=3.0),
+    "wasserstein_gp": Recipe(
+        "Wasserstein, gradient\npenalty 0.1, k = 5", "wasserstein", 5, gradient_penalty=0.1
+    ),
+}
+"""Recipes by name, in the order of `config.lessons_config.RECIPES`."""
