@@ -1,0 +1,301 @@
+"""The output folder of `complete`: jobs that were killed, finished, continued or shared."""
+
+import dataclasses
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photographs import HOLES, SHAPES, example_under, known_of, photograph
+from PIL import Image
+from small_completions import (
+    assert_same_job,
+    contents,
+    mask_of,
+    new_config,
+    rows,
+    run,
+    save,
+    untimed_rows,
+)
+from tiny import SIZE, picture
+
+from tf_inpaint import complete
+from tf_inpaint.completion.job import Job, search_numbers
+from tf_inpaint.compositing import blending
+from tf_inpaint.config import CompleteConfig
+from tf_inpaint.config.flags import to_flags
+from tf_inpaint.files import images
+from tf_inpaint.inpainting.completions import Completions
+from tf_inpaint.inputs.mask_sources import new_mask_source
+from tf_inpaint.inputs.masked_images import ExampleMaker
+from tf_inpaint.inputs.named_images import Input
+from tf_inpaint.runs import from_config, run_directory
+
+# --- Jobs that go on.
+
+
+@pytest.mark.parametrize("written", [2, 6])  # In the first block and in the second.
+def test_killed_job_goes_on_where_it_stopped(
+    finished_job, run_folder, tmp_path, monkeypatch, search_sizes, written
+):
+    """A killed job ends like a job that was not killed."""
+    original, out = Job.write, tmp_path / "out"
+
+    def write(self, *arguments):
+        if len(self.done) == written:
+            raise KeyboardInterrupt
+        original(self, *arguments)
+
+    with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
+        patches.setattr(Job, "write", write)
+        run(run_folder, out, run_folder / "in")
+    assert not (out / "completions.jsonl").exists()
+    with (out / ".journal.jsonl").open("a") as journal:
+        journal.write('{"file": "cut sho')
+    search_sizes.clear()
+    assert run(run_folder, out, run_folder / "in") == 0
+    assert sum(search_sizes) == 17 - written
+    if written == 2:
+        # The first block had no film yet, so the film shows the next search.
+        with Image.open(out / "search.gif") as film:
+            assert 4 < film.n_frames <= 13
+        shutil.copy(finished_job / "search.gif", out)
+    assert_same_job(out, finished_job)
+
+
+@pytest.mark.slow
+def test_killed_process_goes_on(run_folder, tmp_path):
+    """A process that was killed outright leaves a journal from which the job goes on."""
+    settings = {"steps": 200, "details": 2}
+    assert run(run_folder, tmp_path / "whole", run_folder / "in", **settings) == 0
+    config = new_config(run_folder, tmp_path / "out", run_folder / "in", **settings)
+    (tmp_path / "flags").write_text(to_flags(config))
+    command = [sys.executable, "-m", "tf_inpaint.complete", f"--flagfile={tmp_path}/flags"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[2])
+    journal = tmp_path / "out/.journal.jsonl"
+    while process.poll() is None and not (journal.exists() and journal.read_text().count("\n") > 4):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the job was over before it could be killed"
+    assert journal.exists() and not (tmp_path / "out/completions.jsonl").exists()
+    assert complete.run(config) == 0
+    assert_same_job(tmp_path / "out", tmp_path / "whole")
+
+
+def test_finished_job_does_nothing_more(finished_job, run_folder, search_sizes):
+    """A job that is started again after its end changes no file."""
+    before, stamp = contents(finished_job), (finished_job / "00.png").stat().st_mtime_ns
+    text = (finished_job / "completions.jsonl").read_text()
+    assert run(run_folder, finished_job, run_folder / "in") == 0
+    assert search_sizes == []
+    assert contents(finished_job) == before
+    assert (finished_job / "completions.jsonl").read_text() == text
+    assert (finished_job / "00.png").stat().st_mtime_ns == stamp
+
+
+def test_added_images_are_completed(finished_job, run_folder, tmp_path, search_sizes):
+    """A later call with more images completes the new images alone."""
+    out = tmp_path / "out"
+    assert run(run_folder, out, run_folder / "in/01.png", run_folder / "in/00.png") == 0
+    assert run(run_folder, out, run_folder / "in", details=0) == 0
+    assert search_sizes == [2, 4, 4, 4, 3]
+    assert untimed_rows(out) == untimed_rows(finished_job)
+    for index in range(17):
+        name = f"{index:02}.png"
+        assert (out / name).read_bytes() == (finished_job / name).read_bytes()
+
+
+def test_added_images_take_no_name_that_is_taken(run_folder, tmp_path):
+    """An image that is done keeps its name."""
+    first, second, third = (
+        save(tmp_path / name, 1) for name in ("in/x/b.png", "in/b.png", "other/b.png")
+    )
+    out = tmp_path / "out"
+    assert run(run_folder, out, Path(first).parent) == 0
+    before = (out / "b.png").read_bytes()
+    assert run(run_folder, out, tmp_path / "in") == 0
+    assert run(run_folder, out, third, tmp_path / "in") == 0
+    assert (out / "b.png").read_bytes() == before
+    assert {Path(row["file"]): stem for stem, row in rows(out).items()} == {
+        Path(first).resolve(): "b",
+        Path(second).resolve(): "b_2",
+        Path(third).resolve(): "other_b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"steps": 13}, "steps (12 there)"),
+        ({"mask": "left", "seed": 1}, "mask (random there), seed (0 there)"),
+        ({"block_size": 5}, "block_size (4 there)"),
+    ],
+)
+def test_job_is_not_continued_with_other_settings(finished_job, run_folder, change, difference):
+    """The error names the settings that differ."""
+    before = contents(finished_job)
+    with pytest.raises(ValueError) as error:
+        run(run_folder, finished_job, run_folder / "in", **change)
+    assert difference in str(error.value) and "--overwrite" in str(error.value)
+    assert contents(finished_job) == before
+
+
+def test_job_is_not_continued_with_an_encoder_trained_since(finished_job, run_folder, monkeypatch):
+    """The encoder is a part of the networks, which must stay the same."""
+    loaded = run_directory.load(run_folder / "run")
+    trained = dataclasses.replace(loaded.config, encoder_steps=5)
+    monkeypatch.setattr(
+        run_directory,
+        "load",
+        lambda _: loaded._replace(config=trained, encoder=from_config.new_encoder(trained)),
+    )
+    with pytest.raises(ValueError, match=r"differs in networks \(step 0, no encoder there\)"):
+        run(run_folder, finished_job, run_folder / "in")
+
+
+def test_overwrite_begins_again(run_folder, tmp_path, search_sizes):
+    """--overwrite removes the results of another job."""
+    out, inputs = tmp_path / "out", run_folder / "in"
+    assert run(run_folder, out, inputs / "00.png", inputs / "01.png") == 0
+    settings = {"steps": 2, "overwrite": True}
+    assert run(run_folder, out, inputs / "01.png", inputs / "02.png", **settings) == 0
+    assert search_sizes == [2, 2]
+    assert {stem: row["steps"] for stem, row in rows(out).items()} == {"01": 2, "02": 2}
+    assert {path.name for path in (out / "details").iterdir()} == {"01", "02"}
+    with Image.open(out / "search.gif") as film:
+        assert 1 < film.n_frames <= 3
+    assert run(run_folder, out, inputs / "01.png", steps=2) == 0
+    assert search_sizes == [2, 2]
+
+
+# --- Shards.
+
+
+def test_shards_make_the_job(finished_job, run_folder, tmp_path):
+    """Two machines together write what one machine writes."""
+    out = tmp_path / "out"
+    for index in range(2):
+        assert run(run_folder, out, run_folder / "in", shard=f"{index}/2") == 0
+    for index in range(17):
+        name = f"{index:02}.png"
+        assert (out / name).read_bytes() == (finished_job / name).read_bytes()
+    parts = [untimed_rows(out, f"-{index}of2") for index in range(2)]
+    assert list(parts[0]) == [f"{index:02}" for index in range(0, 17, 2)]
+    assert parts[0] | parts[1] == untimed_rows(finished_job)
+
+    def z_of(path):
+        with np.load(path) as latents:
+            return dict(zip(latents["files"].tolist(), latents["z"].tolist(), strict=True))
+
+    z = z_of(finished_job / "latents.npz")
+    for index in range(2):
+        shard_z = z_of(out / f"latents-{index}of2.npz")
+        assert shard_z and {file: z[file] for file in shard_z} == shard_z
+        assert (out / f"sheet-{index}of2.png").exists()
+
+
+def test_shard_without_an_image_has_nothing_to_do(run_folder, tmp_path):
+    """A shard without an image makes no folder."""
+    assert run(run_folder, tmp_path / "out", run_folder / "in/00.png", shard="1/2") == 0
+    assert not (tmp_path / "out").exists()
+
+
+# --- Numbers and samples.
+
+
+def test_numbers_of_several_rows_are_sums():
+    """Energies are added, and the steps are those of the longest search."""
+    values = {
+        "energy": [1, 2],
+        "contextual": [3, 4],
+        "perceptual": [-5, 2],
+        "steps": [3, 7],
+        "reason": [0, 1],
+    }
+    completions = Completions(*(np.array(values.get(name, [0, 0])) for name in Completions._fields))
+    expected = {"energy": 3, "contextual": 7, "perceptual": -3, "steps": 7, "reason": "converged"}
+    assert search_numbers(completions) == expected
+
+
+@pytest.mark.parametrize("count", [0, 2, 6])
+def test_samples_that_an_estimate_needed_are_reported(tmp_path, count):
+    """Samples appear in the row, in the sheet and on the page, even if no samples were asked for."""
+    item = Input("a", "a", "a", lambda: picture(0))
+    example = ExampleMaker(SIZE, 1).example(item, new_mask_source("center", 0).known_of)
+    zero = np.zeros(1, np.float32)
+    pictures = np.zeros((1, SIZE, SIZE, 1), np.float32)
+    completions = Completions(
+        images=pictures,
+        generated=pictures,
+        z=np.zeros((1, 4), np.float32),
+        energy=zero,
+        contextual=zero,
+        perceptual=zero,
+        steps=np.ones(1, int),
+        reason=np.zeros(1, int),
+        samples=np.zeros((1, count, SIZE, SIZE, 1), np.float32),
+        uncertainty=0.25 * (1 - example.known[None]),
+        acceptance=np.full((1, count), 0.5),
+    )
+    job = Job(tmp_path / "out", CompleteConfig(run_dir="run", estimate="mean"), "step 0")
+    job.begin()
+    job.write_details(example, completions, None)
+    job.write(example, completions, completions.images[0], {})
+    job.finish(["a"])
+    row = rows(tmp_path / "out")["a"]
+    expected = (0.25, 0.5) if count else (None, None)
+    assert (row.get("uncertainty"), row.get("acceptance")) == expected
+    columns = 4 + (min(count, 4) + 1 if count else 0)
+    assert images.read(tmp_path / "out/sheet.png").shape[1] == columns * (4 * SIZE + 2) - 2
+    page = (tmp_path / "out/index.html").read_text()
+    has_samples, has_column = (
+        "Samples: other answers" in page,
+        '<th scope="col">uncertainty' in page,
+    )
+    assert has_samples == has_column == (count > 0)
+
+
+def test_samples_are_written_for_images_with_details(run_folder, finished_job, tmp_path):
+    """Samples keep the known pixels, and their uncertainty is 0 there."""
+    settings = {"samples": 2, "estimate": "mean", "details": 1}
+    paths = run_folder / "in/00.png", run_folder / "in/01.png"
+    assert run(run_folder, tmp_path / "out", *paths, **settings) == 0
+    assert not (tmp_path / "out/details/01").exists()
+    parts = {path.stem: images.read(path) for path in (tmp_path / "out/details/00").iterdir()}
+    known = mask_of(0) > 0
+    first, second, uncertainty = (parts[name] for name in ("sample_0", "sample_1", "uncertainty"))
+    for completion in (first, second, parts["pasted"]):
+        np.testing.assert_array_equal(completion[known], picture(0)[known])
+    assert (first != second).any() and (uncertainty[known] == 0).all()
+    sheet, side = images.read(tmp_path / "out/sheet.png"), 4 * SIZE
+    assert sheet.shape[1] == 7 * (side + 2) - 2
+    np.testing.assert_array_equal(sheet[18:, -side:], images.enlarge(uncertainty[None])[0])
+    row = rows(tmp_path / "out")["00"]
+    assert row["uncertainty"] == pytest.approx(uncertainty[~known].mean() / 255, abs=0.01)
+    assert "uncertainty" not in next(iter(rows(finished_job).values()))
+
+
+def test_uncertainty_in_place_is_a_picture_of_the_image_s_size(tmp_path):
+    """White is an uncertainty of half the range from black to white, in all color channels."""
+    example = example_under(
+        tmp_path / "mask.png", photograph("broad"), known_of("broad"), channels=3, framing="hole"
+    )
+    pictures = np.zeros((2, SIZE, SIZE, 3), np.float32)
+    values = np.reshape([0.2, 0.7], (2, 1, 1, 1))
+    parts = dict.fromkeys(Completions._fields, np.zeros(2, np.float32))
+    parts |= {"generated": pictures, "samples": pictures[:, None]}
+    parts["uncertainty"] = values * np.ones((2, SIZE, SIZE, 1), np.float32)
+    job = Job(tmp_path / "out", CompleteConfig(run_dir="run"), "step 0")
+    job.write_details(example, Completions(**parts), blending.paste)
+    levels = images.read(tmp_path / "out/details/a/uncertainty.png")
+    assert levels.shape == (*SHAPES["broad"], 3)
+    expected = np.zeros_like(known_of("broad"))
+    for (top, left, bottom, right), value in zip(HOLES["broad"], (0.2, 0.7), strict=True):
+        expected[top:bottom, left:right] = value
+    expected = images.to_uint8(2 * expected - 1).repeat(3, axis=2).astype(int)
+    assert np.abs(levels - expected).max() <= 1
