@@ -107,7 +107,7 @@ def test_missing_image_is_a_sentence(folder, tmp_path):
         (["--kind=grid", "--a=1,2,3"], "--a must go with --kind=arithmetic; received --kind=grid"),
         (["--kind=grid", "one.png", "two.png"], "image files must go with --kind=interpolation"),
         (["--kind=walk", "--count=1"], "at least 2 for a walk"),
-        (["--kind=interpolation", "one.png"], "by twos"),
+        (["--kind=interpolation", "one.png"], "number of images must be even"),
         (["--kind=interpolation", "one.png", "two.png", "--count=2"], "without images"),
         (["--kind=interpolation", "--path=curve"], "--path must be"),
         (["--noise=0.3"], "--noise must go with --kind=arithmetic or neighbourhood"),

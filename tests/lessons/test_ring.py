@@ -60,7 +60,7 @@ def test_coverage():
     ("flag", "message"),
     [
         ("--recipes=minimax,unrolled", "received 'unrolled'"),
-        ("--recipes=r1,r1", "each once"),
+        ("--recipes=r1,r1", "every recipe once"),
         ("--recipes=", "at least one"),
         ("--deviation=0.3", "below 0.2"),
         ("--frames=1", "--frames must be"),
