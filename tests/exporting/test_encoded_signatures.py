@@ -8,8 +8,8 @@ import numpy as np
 import tiny
 from PIL import Image
 
-from tf_inpaint.files import images
 from tf_inpaint.compositing import encoded_images
+from tf_inpaint.files import images
 
 SIDE = tiny.SIZE
 

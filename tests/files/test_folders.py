@@ -1,0 +1,64 @@
+"""Output folders: what may be written into, continued or replaced."""
+
+import json
+
+import pytest
+
+from tf_inpaint.files import folders
+
+SETTINGS = {"command": "complete", "steps": 5, "count": 3}
+
+
+def check(folder, overwrite=False, **changes):
+    folders.check(folder, SETTINGS | changes, {"count"}, overwrite)
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A folder with the settings of a job."""
+    folders.begin(tmp_path / "a/job", SETTINGS)
+    return tmp_path / "a/job"
+
+
+def test_begin_makes_the_folder_and_its_settings(job):
+    assert json.loads((job / "config.json").read_text()) == SETTINGS
+    assert [path.name for path in job.iterdir()] == ["config.json"]
+
+
+def test_new_and_empty_folders_are_free(tmp_path):
+    check(tmp_path / "not/there")
+    check(tmp_path)
+    (tmp_path / ".config.json.part").write_text("")
+    check(tmp_path)
+
+
+def test_job_goes_on_with_its_settings(job):
+    check(job)
+    check(job, count=9)
+    with pytest.raises(ValueError, match=r"differs in steps \(5 there\); choose another"):
+        check(job, steps=6)
+    check(job, overwrite=True, steps=6)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("text", ['{"command": "evaluate"}', "{}", "no JSON"])
+def test_folder_of_another_command_is_never_used(tmp_path, text, overwrite):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match="holds something else"):
+        check(tmp_path, overwrite)
+
+
+def test_file_in_place_of_a_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file/below"):
+        with pytest.raises(ValueError, match="must be a folder that can be written"):
+            check(folder)
+
+
+def test_claim_refuses_only_its_own_names(tmp_path):
+    (tmp_path / "other.txt").write_text("")
+    folders.claim(tmp_path, ["grid.png"], overwrite=False)
+    (tmp_path / "grid.png").write_text("")
+    with pytest.raises(ValueError, match="has grid.png; choose another, or pass --overwrite"):
+        folders.claim(tmp_path, ["latents.npz", "grid.png"], overwrite=False)
+    folders.claim(tmp_path, ["grid.png"], overwrite=True)
