@@ -4,8 +4,8 @@
     python -m tf_inpaint.train --dataset=folder:my/faces --image_size=64 --channels=3
 
 The run directory holds config.json, config.flags, metrics.csv, training.png, training.gif,
-samples/STEP.png (always the same 36 z), checkpoints/ and encoder/. It also holds events/ if
-TensorBoard is installed, and best/ with --best_by.
+samples/STEP.png (always the same 36 z), checkpoints/ and encoder/. With TensorBoard installed the
+run directory also holds events/, and with --best_by it holds best/.
 
 Ctrl-C and SIGTERM save a checkpoint. If the command is started again with the same --run_dir, the
 training continues at the last checkpoint.
@@ -181,8 +181,8 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
     )
     distributed = config.strategy != "none"
     data = strategy.distribute_datasets_from_function(batches) if distributed else batches()
-    # Without the number of steps, Keras would make one step more at the end of the data. That step
-    # finds no images, but it has already drawn z and counted itself.
+    # Keras needs the number of steps. Otherwise a last step would draw z, count itself, and then
+    # find no images.
     remaining = config.steps - gan.step
     gan.fit(
         data, steps_per_epoch=remaining, shuffle=False, verbose=0, callbacks=[*observers, saving]
@@ -235,7 +235,7 @@ def draw_training(folder: Path) -> None:
     from tf_inpaint.gan.callbacks import read_metrics
 
     frames = [images.read(path) for path in sorted((folder / "samples").glob("[0-9]*.png"))]
-    if frames:  # the own folder of a worker that joined later has no samples
+    if frames:  # the temporary folder of a worker that joined later has no samples
         images.animate(folder / "training.gif", frames, seconds_per_frame=0.1)
     curves.training_curves(read_metrics(folder / "metrics.csv"), folder / "training.png")
 

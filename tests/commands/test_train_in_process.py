@@ -118,7 +118,7 @@ def test_damaged_config_is_refused(pictures, tmp_path, capsys):
     ("dataset", "message"),
     [
         ("folder:none", "none is not a folder"),
-        ("folder:empty", "found none"),
+        ("folder:empty", "must have train pictures; received none"),
         ("folder:broken", "must be readable"),
         ("npz:none.npz", "none.npz does not exist"),
         ("npz:wrong.npz", "received y;"),
@@ -215,7 +215,7 @@ def test_measurement_skips_unreadable_images_and_needs_no_held_out_images(
     # There is no held-out image.
     for name in held_out:
         (tmp_path / name).unlink()
-    with pytest.raises(ValueError, match="must hold held_out pictures"):
+    with pytest.raises(ValueError, match="must have held_out pictures"):
         train.new_measure(config)
     assert train.new_measure(dataclasses.replace(config, best_by="none")) is None
     assert "Samples are not measured: " in caplog.text

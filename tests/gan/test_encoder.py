@@ -394,5 +394,5 @@ def test_float16_overflow_skips_the_step():
 
 @pytest.mark.parametrize("steps", [0, -3])
 def test_steps_below_one_are_refused(steps):
-    with pytest.raises(ValueError, match="steps must be at least 1; received"):
+    with pytest.raises(ValueError, match="steps of an encoder must be at least 1; received"):
         new_training(steps=steps)

@@ -47,7 +47,7 @@ def translation(images, u, share: float = 0.125):
 
 
 def cutout(images, u, share: float = 0.5):
-    """Sets a square to 0. Its center may be any pixel, so a part of the square may lie outside.
+    """Sets a square to 0. The center may be any pixel, so a part of the square may lie outside.
 
     Args:
         images: `[B, H, W, C]`, H = W known when the graph is built.

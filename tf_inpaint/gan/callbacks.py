@@ -66,25 +66,29 @@ class PeriodicCallback(keras.callbacks.Callback):
         if step % self.period == 0:
             self.on_period(step)
 
+    def on_period(self, step: int) -> None:
+        """Does the work of the callback at this step."""
+        raise NotImplementedError
+
 
 class MetricsFile(PeriodicCallback):
     """Writes a row of `COLUMNS` per period, in full precision.
 
-    Losses and accuracies are means over the steps of the period. A process that was killed after
-    its last checkpoint leaves rows beyond the step of the model: they are removed. A warning is
-    logged if the rows show that the training does not get on.
+    Losses and accuracies are means over the steps of the period. Rows beyond the step of the model
+    are removed: a process that was killed after its last checkpoint leaves such rows. A warning is
+    logged if the rows show a problem of the training (see `diagnosis`).
 
     Args:
         path: the CSV file, which is created or continued.
         period: steps per row.
-        z: `[N, Z]` fixed latents. The diversity is that of their images.
+        z: `[N, Z]` fixed latents, for whose images the diversity is computed.
         images_per_step: number of images in a step, for `images_per_second`.
         clock: returns seconds. None: `images_per_second` is `nan`, so that equal runs write equal
             files.
         measures: names of further columns.
-        measure: maps the model to a number for each of `measures`. It is called in the first row
-            from each multiple of `measure_every` on; the other rows have `nan`. None: it is never
-            called.
+        measure: maps the model to a number for each of `measures`. The first row from each multiple
+            of `measure_every` on has these numbers; the other rows have `nan`. None: no row has
+            numbers.
         measure_every: steps between two measurements.
         data_diversity, loss: arguments of `diagnosis`.
     """
@@ -124,6 +128,7 @@ class MetricsFile(PeriodicCallback):
         self.started = (self.model.step, self.clock()) if self.clock else None
 
     def on_period(self, step):
+        """Writes a row, and logs a warning of a new problem."""
         # Write the row.
         row = self.new_row(step)
         self.rows.append(row)
@@ -132,7 +137,7 @@ class MetricsFile(PeriodicCallback):
         for mean in self.model.means.values():
             mean.reset_state()
 
-        # Warn once of a problem.
+        # Log a new problem.
         warning = diagnosis(self.rows, self.data_diversity, self.loss)
         if warning and warning != self.last_warning:
             log.warning("Step %d: %s", step, warning)
@@ -186,6 +191,7 @@ class SampleGrid(PeriodicCallback):
             self.on_period(0)
 
     def on_period(self, step):
+        """Writes the grid of this step."""
         images.write(
             self.folder / f"{step:07d}.png", images.grid(self.model(self.z).numpy(), columns=GRID)
         )
@@ -223,6 +229,7 @@ class Checkpoints(PeriodicCallback):
         self.model.stop_training = True
 
     def on_period(self, step):
+        """Saves a checkpoint of this step."""
         self.manager.save(checkpoint_number=step)
         self.saved_step = step
 

@@ -153,16 +153,16 @@ class EncoderTraining(keras.Model):
     """The training of an encoder with a fixed generator: an optimizer and the training step.
 
     The random numbers of a step are a function of (`seed`, `step`). The learning rate rises from 0
-    over the first tenth of the steps; without this rise, tanh saturates for good at 64 pixels. It
-    then falls to 0 along a cosine. `state` holds everything that a checkpoint needs: a training
-    that is restored from a checkpoint continues exactly as if it had never stopped. The training
-    runs on one device.
+    over the first tenth of the steps; without this rise, tanh saturates for good at 64 pixels. Then
+    the learning rate falls to 0 along a cosine. `state` holds everything that a checkpoint needs: a
+    training that is restored from a checkpoint continues exactly as if it had never stopped. The
+    training runs on one device.
 
     Args:
         encoder: the encoder to train.
         generator: z `[B, Z]` to images `[B, H, W, C]` in [-1, 1], in inference:
-            `networks.fold_normalization(G)`, or `partial(G, training=False)`. Its weights are never
-            changed.
+            `networks.fold_normalization(G)`, or `partial(G, training=False)`. The weights of the
+            generator are never changed.
         steps: number of steps of the whole training.
         learning_rate: the highest learning rate of Adam.
         image_weight, latent_weight: see `encoder_loss`.

@@ -1,7 +1,7 @@
 """Layers of the networks that Keras lacks, or that are slower or different in Keras.
 
-They are batch normalization, spectral normalization, dense layers, and the convolutions next to the
-image.
+The layers are batch normalization, spectral normalization, dense layers, and the convolutions next
+to the image.
 """
 
 import keras
@@ -147,7 +147,7 @@ def power_iteration(matrix, u):
 def spectral_norm(matrix, u):
     """`sigma = v^T W u` with `v = normalize(W u)`: an estimate of the largest singular value of W.
 
-    The estimate is never above the largest singular value. Its gradient is `v u^T`.
+    The estimate is never above the largest singular value. The gradient of sigma is `v u^T`.
 
     Args:
         matrix: W, `[I, O]`.
@@ -180,7 +180,8 @@ class SpectralNormalization(keras.layers.Wrapper):
     INITIAL_ITERATIONS = 20
     """Number of power iterations for the first u.
 
-    With them, sigma is within 3 % of the largest singular value, for a random kernel of any size.
+    After 20 iterations, sigma is within 3 % of the largest singular value, for a random kernel of
+    any size.
     """
 
     def __init__(self, layer, **kwargs):
@@ -267,9 +268,9 @@ class Dense(keras.layers.Dense):
 PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]
 """The padding "same" in numbers, for speed on a CPU.
 
-TensorFlow gives a convolution with padding "same" to oneDNN, which is slow if the inputs or the
-outputs have 1 or 3 channels. It gives a convolution with numbers to Eigen. The two layers next to
-the image are thus 1.6 times as fast.
+TensorFlow computes a convolution with padding "same" by oneDNN, which is slow if the inputs or the
+outputs have 1 or 3 channels. TensorFlow computes a convolution with a padding in numbers by Eigen.
+The two layers next to the image are thus 1.6 times as fast.
 """
 
 

@@ -25,8 +25,8 @@ def global_mean(features) -> tf.Tensor:
 class GAN(keras.Model):
     """A generator G and a discriminator D that are trained against each other.
 
-    One training step makes `discriminator_steps` updates of D, each with new images and new z. Then
-    it makes `generator_steps` updates of G. The quotient of the two numbers is the lecture's k.
+    One training step makes `discriminator_steps` updates of D, each with new images and new z, and
+    then `generator_steps` updates of G. The quotient of the two numbers is the lecture's k.
 
     A third network, `ema_generator`, is the exponential moving average of G's weights *and* of G's
     moving statistics. Images are generated with this network (Yazici et al. 2019). Calling the GAN
@@ -41,11 +41,11 @@ class GAN(keras.Model):
         generator: z `[B, Z]` to images `[B, H, W, C]` in [-1, 1].
         discriminator: images to logits `[B, 1]`.
         loss: name of the losses of both networks, from `losses.PAIRS`.
-        discriminator_steps: updates of D per step. A step takes that many batches at once.
+        discriminator_steps: updates of D per step, and batches of images per step.
         generator_steps: updates of G per step.
         reuse_generated: whether the first update of G uses the images that D has just learned from,
-            instead of new images. This saves one pass through G. G's moving statistics are then
-            updated once less per step, and G's gradient depends on the last update of D.
+            instead of new images. If so, a step has one pass less through G, G's moving statistics
+            are updated once less, and G's gradient depends on the last update of D.
         label_smoothing: the target of real images is `1 - label_smoothing`. Only for the
             cross-entropy losses.
         gradient_penalty: weight of `losses.gradient_penalty`. A weight of 0 leaves a term out.
@@ -131,7 +131,7 @@ class GAN(keras.Model):
     ):
         """Makes both optimizers, with dynamic loss scaling for networks that compute in float16.
 
-        Keras would wrap only `self.optimizer` for loss scaling, and it knows only one optimizer.
+        Keras itself knows one optimizer, `self.optimizer`, and scales the loss of no other.
 
         Args:
             learning_rate: G's learning rate: a number or a Keras schedule.
@@ -331,8 +331,9 @@ class GAN(keras.Model):
     def scaled_loss(self, loss, optimizer):
         """The loss to differentiate.
 
-        It is divided by the number of replicas, because `apply` sums the gradients of all replicas.
-        It is multiplied by the loss scale, because `apply` divides the gradients by the loss scale.
+        The loss is divided by the number of replicas, because `apply` sums the gradients of all
+        replicas. The loss is multiplied by the loss scale, because `apply` divides the gradients by
+        the loss scale.
         """
         return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
 

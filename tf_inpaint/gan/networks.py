@@ -44,12 +44,12 @@ class Network(keras.Model):
         channels: 1 (gray) or 3 (RGB).
         width: channels of the feature map next to the image. The channels double at each stage, up
             to eight times `width`.
-        latent_size: Z, the number of entries of z. D does not use it, but the same settings then
-            make both networks.
+        latent_size: Z, the number of entries of z. D does not use this number; with it, the same
+            settings make both networks.
         normalization: one of `NORMALIZATIONS` of the class. "batch" is batch normalization.
             "spectral" is spectral normalization of every layer with a kernel. "layer" is layer
             normalization over H, W and C with a gain and a bias per channel. "none" is no
-            normalization; in G it is for weights that already contain the normalization (see
+            normalization; G has none if its weights already contain the normalization (see
             `fold_normalization`).
         architecture: "dcgan" or "resnet", see the modules of these names.
         synchronized: batch normalization over the batches of all replicas.
@@ -176,7 +176,7 @@ def fold_normalization(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
 
     A convolution followed by `scale * x + offset` is a convolution with weights `scale * w` and
     bias `offset`. A search through the network need not compute these weights in every step. The
-    weights are constants: TensorFlow converts a constant to the layout of its kernels once, and a
+    weights are constants: TensorFlow converts the layout of a constant once, and the layout of a
     variable in every step.
 
     Two normalizations stay layers: the resnet's batch normalization, which comes after a sum and
@@ -235,7 +235,7 @@ def freeze(network: keras.Model) -> Callable[..., tf.Tensor]:
 
 
 def layers_with_weights(layers: list[keras.Layer]) -> Iterator[keras.Layer]:
-    """Yields the layers that have weights. It yields the layers of a residual block one by one."""
+    """Yields the layers that have weights; the layers inside a residual block one by one."""
     for layer in layers:
         if isinstance(layer, resnet.Residual):
             yield from layers_with_weights(layer.residual + layer.shortcut)

@@ -12,7 +12,7 @@ INTERPOLATION, AUGMENTATION = 1, 2
 GRID_KEY, MEASUREMENT_KEY = -0x6F1D, -0x6F1E
 """Second integers of the seeds of two sets of fixed z: for the sample grid, and for measurements.
 
-They are negative, because the training steps count from 0.
+These integers are negative, because the training steps count from 0.
 """
 
 
@@ -45,9 +45,9 @@ def step_latents(seed, draws: int, rows, latent_size: int) -> tf.Tensor:
 
 
 def step_uniform(seed, key: int, draws: int, rows, count: int) -> tf.Tensor:
-    """The other random numbers of this replica in one step: `[draws, rows, count]` float32.
+    """Other random numbers of this replica in one step: `[draws, rows, count]` float32.
 
-    They are uniform in [0, 1).
+    The numbers are uniform in [0, 1).
 
     Args:
         seed: the seed of the step, a pair of integers.

@@ -8,8 +8,8 @@ convolution before or after a ReLU.
 There are three departures from the paper. Channels double toward the coarse end up to eight times
 `width`, as in the DCGAN; the authors go up to sixteen times. D ends with its coarsest block; the
 authors add a block that keeps the size. The convolution of a shortcut is computed at the smaller of
-the two sizes: it commutes with averages and with nearest neighbors, and this is a quarter of the
-work.
+the two sizes, which is a quarter of the work. The outputs are the same, because the convolution
+commutes with averages and with nearest neighbors.
 
 Source: https://arxiv.org/abs/1802.05957 and https://github.com/pfnet-research/sngan_projection
 """
