@@ -8,3 +8,4 @@ from completion_fixtures import (  # noqa: F401
     search_sizes,
     traced_once,
 )
+from serving_fixtures import double, waits  # noqa: F401

@@ -1,6 +1,7 @@
-"""The gRPC front of the test double in `serving_double`: the server's service and messages, by tensorflow-serving-api.
+"""Serves the test double of `serving_double` by gRPC.
 
-The refusals are those of the server's predict_util.cc and get_model_metadata_impl.cc.
+The service and its messages are those of tensorflow-serving-api. The refusals are those of the
+server's predict_util.cc and get_model_metadata_impl.cc.
 """
 
 import contextlib
@@ -23,33 +24,36 @@ CODES = {
     404: grpc.StatusCode.NOT_FOUND,
     412: grpc.StatusCode.FAILED_PRECONDITION,
 }
+"""Code of gRPC for each status of a `Refusal`."""
 
 
 class PredictionService(PredictionServiceServicer):
-    """A test double: what `double` serves, without its delays and failures."""
+    """The service of a `ServerDouble`, without its delays and failures."""
 
     def __init__(self, double):
         self.double = double
 
     def Predict(self, request, context):
+        """Returns the outputs of a signature."""
         spec = request.model_spec
         name = spec.signature_name or "serving_default"
-        with refused(context):
-            self.double.check(spec.name, spec.version.value, spec.version_label)
+        with refuse(context):
+            self.double.check_model(spec.name, spec.version.value, spec.version_label)
             if name not in self.double.signatures:
                 raise Refusal(412, f'Serving signature key "{name}" not found.')
             inputs = {key: tf.make_ndarray(proto) for key, proto in request.inputs.items()}
-            found = self.double.run(name, inputs)
+            outputs = self.double.run(name, inputs)
         answer = predict_pb2.PredictResponse(
-            outputs={key: tf.make_tensor_proto(each) for key, each in found.items()}
+            outputs={key: tf.make_tensor_proto(value) for key, value in outputs.items()}
         )
         answer.model_spec.name, answer.model_spec.signature_name = spec.name, name
         answer.model_spec.version.value = VERSION
         return answer
 
     def GetModelMetadata(self, request, context):
-        with refused(context):
-            self.double.check(request.model_spec.name, request.model_spec.version.value, "")
+        """Returns the description of the signatures."""
+        with refuse(context):
+            self.double.check_model(request.model_spec.name, request.model_spec.version.value, "")
             if list(request.metadata_field) != ["signature_def"]:
                 raise Refusal(
                     400, "GetModelMetadataRequest must specify at least one metadata_field"
@@ -63,6 +67,8 @@ class PredictionService(PredictionServiceServicer):
 
 
 def signature_def_map(signatures):
+    """Returns the description of signatures as a message."""
+
     def infos(tensors):
         return {
             key: meta_graph_pb2.TensorInfo(
@@ -78,24 +84,27 @@ def signature_def_map(signatures):
     return get_model_metadata_pb2.SignatureDefMap(
         signature_def={
             name: meta_graph_pb2.SignatureDef(
-                inputs=infos(ins), outputs=infos(outs), method_name="tensorflow/serving/predict"
+                inputs=infos(inputs),
+                outputs=infos(outputs),
+                method_name="tensorflow/serving/predict",
             )
-            for name, (ins, outs) in signatures.items()
+            for name, (inputs, outputs) in signatures.items()
         }
     )
 
 
 @contextlib.contextmanager
-def refused(context):
+def refuse(context):
+    """Answers a `Refusal` with its code of gRPC."""
     try:
         yield
     except Refusal as refusal:
-        context.abort(CODES[refusal.status], refusal.words)
+        context.abort(CODES[refusal.status], refusal.reason)
 
 
 @contextlib.contextmanager
 def connected(double):
-    """Gives a stub of the service, served on this machine for as long as the block lasts."""
+    """Runs the service on this machine, and gives a stub of the service."""
     server = grpc.server(ThreadPoolExecutor(2))
     add_PredictionServiceServicer_to_server(PredictionService(double), server)
     port = server.add_insecure_port("127.0.0.1:0")

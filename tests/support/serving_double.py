@@ -1,7 +1,8 @@
-"""A test double of TensorFlow Serving's REST front: its paths, JSON forms, statuses and error texts.
+"""A test double of TensorFlow Serving's REST API: its paths, JSON forms, statuses and error texts.
 
-After the server's documentation (g3doc/api_rest.md) and what its json_tensor.cc and http_rest_api_handler.cc do. What
-stands behind it is a function of the test's, or `cpp_loader`'s model; `grpc_front` is its other front.
+Written after the server's documentation (g3doc/api_rest.md) and after its json_tensor.cc and
+http_rest_api_handler.cc. Behind the double is a function of the test, or the model of `cpp_loader`.
+`grpc_front` serves the same double by gRPC.
 """
 
 import base64
@@ -25,80 +26,95 @@ PATH = re.compile(
 
 
 class Refusal(Exception):
-    """Becomes an HTTP status with the server's `{"error": ...}`."""
+    """An error that the server answers as an HTTP status with `{"error": ...}`.
 
-    def __init__(self, status, words):
-        super().__init__(words)
-        self.status, self.words = status, words
+    Args:
+        status: HTTP status.
+        reason: text of the error.
+    """
+
+    def __init__(self, status, reason):
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
 
 
-class Double:
-    """What a test sets and sees of the server.
+class ServerDouble:
+    """State of the server that a test may set and read.
+
+    Args:
+        predict, signatures, model: see `serving`.
 
     Attributes:
-      predict, signatures, model: see `serving`.
-      url: of the REST API, base path included.
-      failures: answers given instead of results, the first first: (status, headers, body bytes), or seconds of silence
-        half-way through the answer, after which the connection is closed.
-      delay: seconds that each predict takes, a number or a function of the request's number.
-      requests: the JSON bodies of all predict requests, in the order of their arrival.
-      most: predict requests under way at a time, at most.
-      connections: that were made.
+        url: url of the REST API, base path included.
+        failures: answers that the server gives instead of results, the first one first. An answer
+            is (status, headers, body as bytes). A float is the number of seconds of silence in the
+            middle of an answer, after which the connection is closed.
+        delay: number of seconds that each predict request takes, or a function of the request's
+            number.
+        requests: JSON bodies of all predict requests, in the order of their arrival.
+        max_active: largest number of predict requests at a time so far.
+        connections: number of connections so far.
     """
 
     def __init__(self, predict, signatures, model):
-        self.predict, self.signatures, self.model = predict, signatures, model
+        self.predict = predict
+        self.signatures = signatures
+        self.model = model
         self.failures, self.requests, self.delay = deque(), [], 0.0
-        self.lock, self.under_way, self.most, self.connections = threading.Lock(), 0, 0, 0
+        self.lock = threading.Lock()
+        self.active, self.max_active, self.connections = 0, 0, 0
 
     def answer(self, method, path, body):
-        """The JSON text of a good answer."""
-        found = PATH.fullmatch(path)
-        if not found or (method == "POST") != bool(found[4]):
+        """Returns the JSON text of a good answer."""
+        match = PATH.fullmatch(path)
+        if not match or (method == "POST") != bool(match[4]):
             raise Refusal(400, f"Malformed request: {method} {path}")
-        self.check(unquote(found[1]), found[2], found[3])
-        if found[4]:
-            return self.predicted(body)
-        if not found[5]:
-            status = {"error_code": "OK", "error_message": ""}
-            return json.dumps(
-                {
-                    "model_version_status": [
-                        {"version": str(VERSION), "state": "AVAILABLE", "status": status}
-                    ]
-                }
-            )
+        self.check_model(unquote(match[1]), match[2], match[3])
+        if match[4]:
+            return self.answer_predict(body)
+        return self.metadata() if match[5] else self.status()
+
+    def status(self):
+        """Returns the versions of the model as JSON text."""
+        status = {"error_code": "OK", "error_message": ""}
+        version = {"version": str(VERSION), "state": "AVAILABLE", "status": status}
+        return json.dumps({"model_version_status": [version]})
+
+    def metadata(self):
+        """Returns the signatures of the model as JSON text."""
         signatures = {
             name: {
-                "inputs": _infos(ins),
-                "outputs": _infos(outs),
+                "inputs": _tensor_infos(inputs),
+                "outputs": _tensor_infos(outputs),
                 "method_name": "tensorflow/serving/predict",
             }
-            for name, (ins, outs) in self.signatures.items()
+            for name, (inputs, outputs) in self.signatures.items()
         }
         spec = {"name": self.model, "signature_name": "", "version": str(VERSION)}
-        return json.dumps(
-            {"model_spec": spec, "metadata": {"signature_def": {"signature_def": signatures}}}
-        )
+        metadata = {"signature_def": {"signature_def": signatures}}
+        return json.dumps({"model_spec": spec, "metadata": metadata})
 
-    def check(self, model, version, label):
-        """Refuses another model than the one that is served; version and label may be empty."""
-        if (
-            model != self.model
-            or (version and int(version) != VERSION)
-            or label not in (None, "", LABEL)
-        ):
-            wanted = f"Specific({model}, {version})" if version else f"Latest({model})"
-            raise Refusal(404, f"Servable not found for request: {wanted}")
+    def check_model(self, model, version, label):
+        """Refuses a model other than the one that is served. Version and label may be empty."""
+        is_served = (
+            model == self.model
+            and (not version or int(version) == VERSION)
+            and label in (None, "", LABEL)
+        )
+        if not is_served:
+            request = f"Specific({model}, {version})" if version else f"Latest({model})"
+            raise Refusal(404, f"Servable not found for request: {request}")
 
     def run(self, signature, inputs):
-        """`predict`, whose ValueError is the refusal of a bad request."""
+        """Returns the outputs of a signature. A ValueError becomes the refusal of a bad request."""
         try:
             return self.predict(signature, inputs)
         except ValueError as error:
             raise Refusal(400, str(error)) from error
 
-    def predicted(self, body):
+    def answer_predict(self, body):
+        """Returns the answer to a predict request as JSON text."""
         try:
             request = json.loads(body)
         except ValueError:
@@ -106,54 +122,60 @@ class Double:
         with self.lock:
             self.requests.append(request)
             number = len(self.requests)
-            self.under_way += 1
-            self.most = max(self.most, self.under_way)
+            self.active += 1
+            self.max_active = max(self.max_active, self.active)
         try:
             time.sleep(self.delay(number) if callable(self.delay) else self.delay)
-            name = request.get("signature_name") or "serving_default"
-            if name not in self.signatures:
-                raise Refusal(400, f'Serving signature name: "{name}" not found in signature def')
-            ins, outs = self.signatures[name]
-            columns = _columns(request, ins)
-            found = self.run(name, {key: _tensor(columns[key], ins[key][1]) for key in ins})
-            found = {key: _written(key, found[key], outs[key][1]) for key in outs}
+            outputs = self.run_request(request)
         finally:
             with self.lock:
-                self.under_way -= 1
+                self.active -= 1
+        has_names = len(outputs) > 1
         if "inputs" in request:
-            return json.dumps(
-                {"outputs": found if len(found) > 1 else next(iter(found.values()))}, indent=4
-            )
-        rows = [
-            dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)
-        ]
-        return json.dumps(
-            {"predictions": rows if len(found) > 1 else next(iter(found.values()))}, indent=4
-        )
+            answer = {"outputs": outputs if has_names else next(iter(outputs.values()))}
+        else:
+            rows = [
+                dict(zip(outputs, values, strict=True))
+                for values in zip(*outputs.values(), strict=True)
+            ]
+            answer = {"predictions": rows if has_names else next(iter(outputs.values()))}
+        return json.dumps(answer, indent=4)
+
+    def run_request(self, request):
+        """Returns the outputs for the JSON body of a predict request, as JSON values by name."""
+        name = request.get("signature_name") or "serving_default"
+        if name not in self.signatures:
+            raise Refusal(400, f'Serving signature name: "{name}" not found in signature def')
+        inputs, outputs = self.signatures[name]
+        columns = _columns(request, inputs)
+        tensors = {key: _to_tensor(columns[key], inputs[key][1]) for key in inputs}
+        values = self.run(name, tensors)
+        return {key: _to_json(key, values[key], outputs[key][1]) for key in outputs}
 
 
 @contextlib.contextmanager
 def serving(predict, signatures, model="faces", base="", certificate=None):
-    """Gives the `Double` of a server on this machine, in threads of this process.
+    """Runs a server on this machine, in threads of this process, and gives its `ServerDouble`.
 
     Args:
-      predict: (signature, inputs) -> outputs, by name; arrays, or lists of bytes. A ValueError refuses the request.
-      signatures: {name: ({input: (tensor name, dtype, shape)}, {output: ...})}.
-      model: the one that is served, in version 3, labelled stable.
-      base: what a proxy wants before `/v1`.
-      certificate: a PEM file with a key, for https.
+        predict: function (signature, inputs) -> outputs. Inputs and outputs are arrays, or lists of
+            bytes, by name. A ValueError refuses the request.
+        signatures: {name: ({input: (tensor name, dtype, shape)}, {output: ...})}.
+        model: name of the model that is served, in version 3, which has the label stable.
+        base: path of a proxy before `/v1`.
+        certificate: PEM file with a key, for https.
     """
-    double = Double(predict, signatures, model)
+    double = ServerDouble(predict, signatures, model)
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"  # which keeps connections open
+        protocol_version = "HTTP/1.1"  # It keeps connections open.
 
         def setup(self):
             super().setup()
             double.connections += 1
 
         def handle(self):
-            with contextlib.suppress(OSError):  # a client that gave up
+            with contextlib.suppress(OSError):  # The client gave up.
                 super().handle()
 
         def do_GET(self):
@@ -164,31 +186,35 @@ def serving(predict, signatures, model="faces", base="", certificate=None):
 
         def reply(self, method):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            failure = double.failures.popleft() if double.failures else None
+            if isinstance(failure, float):
+                self.break_off(failure)
+                return
             status, headers = 200, {"Content-Type": "application/json"}
             try:
-                if double.failures:
-                    failure = double.failures.popleft()
-                    if isinstance(failure, float):
-                        self.send_response(200)
-                        self.send_header("Content-Length", "1000")
-                        self.end_headers()
-                        self.wfile.write(b'{"outputs": ')
-                        time.sleep(failure)
-                        self.close_connection = True
-                        return
+                if failure:
                     status, headers, text = failure
                 elif not self.path.startswith(base + "/v1/"):
                     raise Refusal(404, "Not found")
                 else:
                     text = double.answer(method, self.path[len(base) :], body).encode()
             except Refusal as refusal:
-                status, text = refusal.status, error_body(refusal.words)
+                status, text = refusal.status, error_body(refusal.reason)
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)
+
+        def break_off(self, seconds):
+            """Begins an answer, and closes the connection after some seconds."""
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"outputs": ')
+            time.sleep(seconds)
+            self.close_connection = True
 
         def log_message(self, *_):
             pass
@@ -209,8 +235,11 @@ def serving(predict, signatures, model="faces", base="", certificate=None):
         server.server_close()
 
 
-def error_body(words):
-    """As the server writes it: escaped as in C (absl::CEscape), which is not always JSON."""
+def error_body(reason):
+    """Returns an error as the server writes it.
+
+    The text is escaped as in C (absl::CEscape), so that the body is not always JSON.
+    """
     escapes = {
         ord("\n"): r"\n",
         ord("\r"): r"\r",
@@ -221,12 +250,13 @@ def error_body(words):
     }
     text = "".join(
         escapes.get(byte, chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}")
-        for byte in words.encode("utf-8")
+        for byte in reason.encode("utf-8")
     )
     return b'{ "error": "' + text.encode() + b'" }'
 
 
-def _infos(tensors):
+def _tensor_infos(tensors):
+    """Returns the description of tensors as in the metadata."""
     return {
         key: {
             "dtype": TYPES[dtype],
@@ -240,54 +270,51 @@ def _infos(tensors):
     }
 
 
-def _columns(request, ins):
-    """The inputs by name, from either form; of a single one the name may be left out."""
+def _columns(request, inputs):
+    """Returns the inputs by name, from either form. The name of a single input may be left out."""
     if ("instances" in request) == ("inputs" in request):
         raise Refusal(400, "Missing 'inputs' or 'instances' key")
     if "inputs" in request:
         columns = request["inputs"]
-        if _plain(columns):
-            return _nameless(columns, ins, "inputs is a plain value/list, but expecting an object")
-        missing = set(ins) - set(columns)
+        if _is_plain(columns):
+            reason = "inputs is a plain value/list, but expecting an object"
+            return _single_column(columns, inputs, reason)
+        missing = set(inputs) - set(columns)
         if missing:
             raise Refusal(400, f"Missing named input: {min(missing)} in 'inputs' object.")
         return columns
     rows = request["instances"]
     if not rows:
         raise Refusal(400, f"JSON Value: {json.dumps(request)} No values in 'instances' array")
-    if _plain(rows[0]):
-        return _nameless(rows, ins, "instances is a plain list, but expecting list of objects")
+    if _is_plain(rows[0]):
+        reason = "instances is a plain list, but expecting list of objects"
+        return _single_column(rows, inputs, reason)
     for number, row in enumerate(rows):
-        if set(row) != set(ins):
+        if set(row) != set(inputs):
             raise Refusal(
                 400,
-                f"Failed to process element: {number} of 'instances' list. JSON object: {row} keys must be "
-                f"equal to: {','.join(sorted(ins))}",
+                f"Failed to process element: {number} of 'instances' list. JSON object: {row} keys "
+                f"must be equal to: {','.join(sorted(inputs))}",
             )
-    return {name: [row[name] for row in rows] for name in ins}
+    return {name: [row[name] for row in rows] for name in inputs}
 
 
-def _plain(value):
+def _is_plain(value):
+    """Returns whether a JSON value is a value, and not an object of named values."""
     return not isinstance(value, dict) or set(value) == {"b64"}
 
 
-def _nameless(values, ins, words):
-    if len(ins) > 1:
-        raise Refusal(400, f"{words} as multiple input tensors required as per tensorinfo_map")
-    return dict.fromkeys(ins, values)
+def _single_column(values, inputs, reason):
+    """Returns values without a name as the only input."""
+    if len(inputs) > 1:
+        raise Refusal(400, f"{reason} as multiple input tensors required as per tensorinfo_map")
+    return dict.fromkeys(inputs, values)
 
 
-def _tensor(values, dtype):
+def _to_tensor(values, dtype):
+    """Returns JSON values as an array, or as a list of bytes."""
     if dtype == "string":
-        for value in values:
-            if isinstance(value, dict) and set(value) != {"b64"}:
-                raise Refusal(
-                    400, f"JSON Value: {json.dumps(value)} not formatted correctly for base64 data"
-                )
-        return [
-            base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode()
-            for value in values
-        ]
+        return [_to_bytes(value) for value in values]
     try:
         tensor = np.array(values)
     except ValueError:
@@ -300,8 +327,21 @@ def _tensor(values, dtype):
     return tensor.astype(dtype)
 
 
-def _written(name, values, dtype):
-    """An output as JSON values: floats in nine digits, strings in base64 where the name ends in `_bytes`."""
+def _to_bytes(value):
+    """Returns a JSON value, which may be in base64, as bytes."""
+    if not isinstance(value, dict):
+        return value.encode()
+    if set(value) != {"b64"}:
+        reason = f"JSON Value: {json.dumps(value)} not formatted correctly for base64 data"
+        raise Refusal(400, reason)
+    return base64.b64decode(value["b64"])
+
+
+def _to_json(name, values, dtype):
+    """Returns an output as JSON values.
+
+    Floats have nine digits. Strings are in base64 if the name ends in `_bytes`.
+    """
     if dtype == "string":
         if name.endswith("_bytes"):
             return [{"b64": base64.b64encode(value).decode()} for value in values]
