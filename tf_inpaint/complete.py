@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 
     config: CompleteConfig
     run: "Run"
-    masks: MaskSource
+    mask_source: MaskSource
     maker: ExampleMaker
     job: Job
     items: list[Input]
@@ -72,14 +72,14 @@ def new_plan(config: CompleteConfig) -> Plan:
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = run_directory.read_config(Path(config.run_dir))
     out_dir = Path(config.out_dir or Path(config.run_dir) / "completions")
-    sources = new_mask_source(config.mask, config.seed, config.mask_scale, config.invert_mask)
+    mask_source = new_mask_source(config.mask, config.seed, config.mask_scale, config.invert_mask)
     maker = new_example_maker(config, trained)
     items = find_images(config, trained, out_dir)
     run = run_directory.load(config.run_dir)
     job = Job(out_dir, config, run.identity)
     shard, shards = map(int, config.shard.split("/"))
     items = rename_for_job(items, job.done)[shard::shards]
-    return Plan(config, run, sources, maker, job, items)
+    return Plan(config, run, mask_source, maker, job, items)
 
 
 def new_example_maker(config: CompleteConfig, trained: TrainConfig) -> ExampleMaker:
@@ -161,7 +161,7 @@ def read_examples(
     """
     for item in todo:
         try:
-            yield plan.maker.example(item, plan.masks.known_of)
+            yield plan.maker.example(item, plan.mask_source.known_of)
         except (ValueError, OSError) as error:
             failures[item.file] = str(error)
             bar.total -= 1
@@ -188,7 +188,7 @@ def write_answer(
     seconds = seconds_per_row * len(example.rows[0]) + time.perf_counter() - start
     if example.input in plan.detailed:
         plan.job.write_details(example, completions, blend)
-    label = plan.masks.label(example.input.key)
+    label = plan.mask_source.label(example.input.key)
     plan.job.write(example, completions, completion, {"mask": label, "seconds": seconds})
 
 

@@ -153,6 +153,63 @@ class ServerDouble:
         return {key: _to_json(key, values[key], outputs[key][1]) for key in outputs}
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers the requests to a `ServerDouble`. Subclasses set `double` and `base`."""
+
+    double: ServerDouble
+    base: str
+    protocol_version = "HTTP/1.1"  # It keeps connections open.
+
+    def setup(self):
+        super().setup()
+        self.double.connections += 1
+
+    def handle(self):
+        with contextlib.suppress(OSError):  # The client gave up.
+            super().handle()
+
+    def do_GET(self):
+        self.reply("GET")
+
+    def do_POST(self):
+        self.reply("POST")
+
+    def reply(self, method):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        failure = self.double.failures.popleft() if self.double.failures else None
+        if isinstance(failure, float):
+            self.break_off(failure)
+            return
+        status, headers = 200, {"Content-Type": "application/json"}
+        try:
+            if failure:
+                status, headers, text = failure
+            elif not self.path.startswith(self.base + "/v1/"):
+                raise Refusal(404, "Not found")
+            else:
+                text = self.double.answer(method, self.path[len(self.base) :], body).encode()
+        except Refusal as refusal:
+            status, text = refusal.status, error_body(refusal.reason)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def break_off(self, seconds):
+        """Begins an answer, and closes the connection after some seconds."""
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b'{"outputs": ')
+        time.sleep(seconds)
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
 @contextlib.contextmanager
 def serving(predict, signatures, model="faces", base="", certificate=None):
     """Runs a server on this machine, in threads of this process, and gives its `ServerDouble`.
@@ -167,59 +224,11 @@ def serving(predict, signatures, model="faces", base="", certificate=None):
     """
     double = ServerDouble(predict, signatures, model)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"  # It keeps connections open.
+    class DoubleHandler(Handler):
+        pass
 
-        def setup(self):
-            super().setup()
-            double.connections += 1
-
-        def handle(self):
-            with contextlib.suppress(OSError):  # The client gave up.
-                super().handle()
-
-        def do_GET(self):
-            self.reply("GET")
-
-        def do_POST(self):
-            self.reply("POST")
-
-        def reply(self, method):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            failure = double.failures.popleft() if double.failures else None
-            if isinstance(failure, float):
-                self.break_off(failure)
-                return
-            status, headers = 200, {"Content-Type": "application/json"}
-            try:
-                if failure:
-                    status, headers, text = failure
-                elif not self.path.startswith(base + "/v1/"):
-                    raise Refusal(404, "Not found")
-                else:
-                    text = double.answer(method, self.path[len(base) :], body).encode()
-            except Refusal as refusal:
-                status, text = refusal.status, error_body(refusal.reason)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def break_off(self, seconds):
-            """Begins an answer, and closes the connection after some seconds."""
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            self.wfile.write(b'{"outputs": ')
-            time.sleep(seconds)
-            self.close_connection = True
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    DoubleHandler.double, DoubleHandler.base = double, base
+    server = ThreadingHTTPServer(("127.0.0.1", 0), DoubleHandler)
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)

@@ -171,6 +171,7 @@ class ExampleMaker:
         Raises:
             ValueError, OSError: the image or its mask cannot be read, or the mask has another size.
         """
+        # Read the image and its mask.
         picture = item.read()
         size = (self.size, self.size)
         known = known_of(item, size)
@@ -186,6 +187,7 @@ class ExampleMaker:
             )
         if known.shape[:2] != size:
             return self.in_place(item, picture, known)
+        # Fit the image to the network.
         original = images.fit(picture, self.size, self.channels, self.crop)
         if picture.shape != original.shape:
             self.log_once(

@@ -114,6 +114,7 @@ class Endpoint:
         Raises:
             _ConnectionBroken: another attempt may help.
         """
+        # Write the request.
         options: dict[str, Any] = {
             "timeout": self.timeout,
             # A redirection would turn a POST into a GET.
@@ -124,6 +125,7 @@ class Endpoint:
         if body is not None:
             options["data"] = json.dumps(body).encode()
             options["headers"] = {"Content-Type": "application/json"}
+        # Send the request, and sort the errors by what helps.
         try:
             return self.session.request("GET" if body is None else "POST", url, **options)
         except requests.exceptions.SSLError as error:
@@ -165,6 +167,7 @@ def _is_timeout(error: requests.RequestException) -> bool:
 
 def _read_answer(response: requests.Response, url: str) -> dict[str, Any]:
     """Returns the JSON object of a good answer. Raises an error for any other answer."""
+    # Report the errors of the server.
     code, error_text = response.status_code, _error_text(response)
     # A 500 is about this request, and other requests may still be answered.
     server_error = ValueError if code == 500 else ConnectionError
@@ -180,6 +183,7 @@ def _read_answer(response: requests.Response, url: str) -> dict[str, Any]:
             f"A request that the server accepts is required; {url} answered {code}: {error_text}; "
             f"{remedy}."
         )
+    # Read the answer, which may be a page of a proxy.
     try:
         answer = json.loads(response.content) if response.ok else None
     except ValueError:
