@@ -71,8 +71,9 @@ class ClientJob:
         In this order, a row in the journal means that the completion exists.
         """
         if not self.journal.path.exists() or (self.config.overwrite and not self.done):
+            completions = [self.out_dir / row["completion"] for row in self.journal.recover()]
+            folders.remove_files(self.out_dir, [*completions, self.journal.path])
             folders.begin(self.out_dir, self.settings)
-            self.journal.remove()
         item = answer.input
         row = {
             "file": item.file,
@@ -186,6 +187,7 @@ def complete_all(
     """
     from tqdm import tqdm
 
+    # Send the images in several threads.
     config = job.config
 
     def request(batch: Sequence[Input]) -> list[FileAnswer]:
@@ -196,6 +198,7 @@ def complete_all(
     starts = range(0, len(todo), config.batch_size)
     batches = [todo[start : start + config.batch_size] for start in starts]
     answers = chain.from_iterable(map_in_threads(request, batches, config.workers))
+    # Write the answers in the order of the images.
     try:
         for answer in tqdm(answers, total=len(todo)):
             if answer.error:

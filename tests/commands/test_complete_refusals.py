@@ -248,7 +248,7 @@ def test_output_folder_that_cannot_be_used(run_folder, tmp_path, launch_exit, pl
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     out = tmp_path / place.replace("below_", "") / ("below" if place == "below_file" else "")
     # A run has a config.json too, and cannot be read without it.
-    for overwrite in {False, place in ("foreign_json", "run")}:
+    for overwrite in (False, True):
         config = new_config(run_folder, out, run_folder / "in/00.png", overwrite=overwrite)
         code, log = launch_exit(config)
         assert code == 2

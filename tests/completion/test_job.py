@@ -173,6 +173,48 @@ def test_overwrite_begins_again(run_folder, tmp_path, search_sizes):
     assert search_sizes == [2, 2]
 
 
+def test_overwrite_leaves_the_files_of_others(run_folder, tmp_path):
+    """--overwrite deletes and replaces only what an earlier job wrote."""
+    out, inputs = tmp_path / "out", run_folder / "in"
+    assert run(run_folder, out, inputs / "00.png", inputs / "01.png") == 0
+    precious = [out / "notes.txt", out / "details/precious.txt", out / "details/00/notes.txt"]
+    for path in precious:
+        path.write_text("precious")
+    assert run(run_folder, out, inputs / "02.png", steps=2, overwrite=True) == 0
+    assert [path.read_text() for path in precious] == ["precious"] * 3
+    assert not (out / "00.png").exists() and not (out / "details/00/masked.png").exists()
+    assert not (out / "details/01").exists() and (out / "details/02").is_dir()
+
+
+@pytest.mark.parametrize("link", ["details", "details/00"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_link_in_place_of_a_folder_is_not_followed(run_folder, tmp_path, link, overwrite):
+    """Nothing is written or deleted behind a link in the output folder."""
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    assert run(run_folder, out, run_folder / "in/01.png") == 0
+    elsewhere.mkdir()
+    (elsewhere / "masked.png").write_text("precious")
+    if link == "details":
+        shutil.rmtree(out / "details")
+    (out / link).symlink_to(elsewhere)
+    with pytest.raises(ValueError, match=f"must be no link; .*{link} leads to"):
+        run(run_folder, out, run_folder / "in/00.png", overwrite=overwrite)
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["precious"]
+
+
+def test_damaged_record_is_refused(finished_job, run_folder, tmp_path):
+    """Without its record, it is unknown what an earlier job wrote: nothing is deleted."""
+    for name in ("completions.jsonl", ".journal.jsonl"):
+        out = tmp_path / name
+        shutil.copytree(finished_job, out)
+        (out / name).write_bytes(b"\x89PNG\n")
+        before = {path.name for path in out.iterdir()}
+        for overwrite in (False, True):
+            with pytest.raises(ValueError, match=f"JSON object on every line; .*{name} has"):
+                run(run_folder, out, run_folder / "in/00.png", overwrite=overwrite)
+        assert {path.name for path in out.iterdir()} == before
+
+
 # --- Shards.
 
 
@@ -224,7 +266,7 @@ def test_numbers_of_several_rows_are_sums():
 
 @pytest.mark.parametrize("count", [0, 2, 6])
 def test_samples_that_an_estimate_needed_are_reported(tmp_path, count):
-    """Samples appear in the row, in the sheet and on the page, even if no samples were asked for."""
+    """Samples that only the estimate needs appear in the row, in the sheet and on the page."""
     item = Input("a", "a", "a", lambda: picture(0))
     example = ExampleMaker(SIZE, 1).example(item, new_mask_source("center", 0).known_of)
     zero = np.zeros(1, np.float32)

@@ -41,6 +41,44 @@ def test_job_goes_on_with_its_settings(job):
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
+def test_folder_that_no_job_wrote_is_never_used(tmp_path, overwrite):
+    (tmp_path / "0.png").write_text("precious")
+    with pytest.raises(ValueError, match="holds something else"):
+        check(tmp_path, overwrite)
+
+
+def test_files_are_removed_with_their_empty_folders(tmp_path):
+    for name in ("a/b/1.png", "a/b/2.png", "a/c/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    files = [tmp_path / name for name in ("a/b/1.png", "a/b/2.png", "a/x/4.png")]
+    folders.remove_files(tmp_path, files)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} == {
+        "a",
+        "a/c",
+        "a/c/3.png",
+    }
+    folders.remove_files(tmp_path, [tmp_path / "a/c/3.png"])
+    assert tmp_path.is_dir() and list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_removed_or_made_behind_a_link(tmp_path):
+    elsewhere, job = tmp_path / "elsewhere", tmp_path / "job"
+    for folder in (elsewhere, job):
+        folder.mkdir()
+    (elsewhere / "1.png").write_text("precious")
+    (job / "details").symlink_to(elsewhere)
+    folders.remove_files(job, [job / "details/1.png", job / "../elsewhere/1.png"])
+    assert (elsewhere / "1.png").read_text() == "precious" and (job / "details").is_symlink()
+    for names in (["details"], ["details", "0"]):
+        with pytest.raises(ValueError, match="must be no link; .*details leads to .*elsewhere;"):
+            folders.make_below(job, *names)
+    assert [path.name for path in elsewhere.iterdir()] == ["1.png"]
+    assert folders.make_below(job, "images", "best") == job / "images/best"
+    assert folders.make_below(job, "images", "best").is_dir()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("text", ['{"command": "evaluate"}', "{}", "no JSON"])
 def test_folder_of_another_command_is_never_used(tmp_path, text, overwrite):
     (tmp_path / "config.json").write_text(text)

@@ -1,5 +1,7 @@
 """The journal of a job: what is appended comes back, and half a line does not."""
 
+import pytest
+
 from tf_inpaint.files.journal import Journal
 
 ROWS = [{"file": "a.png", "energy": 1.5}, {"file": "b\nü.png", "energy": None}]
@@ -35,3 +37,15 @@ def test_a_removed_journal_is_empty(tmp_path):
     for _ in range(2):
         journal.remove()
         assert not journal.path.exists() and journal.recover() == []
+
+
+@pytest.mark.parametrize("line", [b"\x89PNG", b"", b"7", b'"a"', b'{"file": ', b"[{}]"])
+def test_a_damaged_line_is_refused_and_stays(tmp_path, line):
+    """A line that is no JSON object is named, and the file is not changed."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append(ROWS[:1])
+    data = journal.path.read_bytes() + line + b"\n"
+    journal.path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"a JSON object on every line; .*journal.jsonl has b"):
+        journal.recover()
+    assert journal.path.read_bytes() == data

@@ -3,7 +3,6 @@
 import base64
 import dataclasses
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,13 +52,14 @@ class Job:
         self.journal = Journal(out_dir / f".journal{part}.jsonl")
         self.done: dict[str, dict] = {}
         folders.check(out_dir, self.settings, UNCHECKED_SETTINGS, config.overwrite)
+        folders.check_no_link(out_dir / "details")
         if not config.overwrite:
             self.resume()
 
     def resume(self) -> None:
         """Reads what earlier calls have done: the results of finished jobs, then the journal."""
         if self.rows.exists():
-            for row in map(json.loads, self.rows.read_text().splitlines()):
+            for row in Journal(self.rows).recover():
                 self.done[row["file"]] = row | {"z": []}
             with np.load(self.latents) as latents:
                 for file, z in zip(latents["files"].tolist(), latents["z"], strict=True):
@@ -73,11 +73,17 @@ class Job:
         if (self.out_dir / "config.json").exists() and not self.config.overwrite:
             return
         if self.config.overwrite and not self.done:
-            self.journal.remove()
-            for path in (self.rows, self.latents, self.sheet, self.film, self.page):
-                path.unlink(missing_ok=True)
-            shutil.rmtree(self.out_dir / "details", ignore_errors=True)
+            self.remove()
         folders.begin(self.out_dir, self.settings)
+
+    def remove(self) -> None:
+        """Deletes what an earlier job wrote, and nothing else."""
+        rows = Journal(self.rows).recover() + self.journal.recover()
+        completions = [self.out_dir / row["completion"] for row in rows]
+        details = [self.out_dir / "details" / path.stem for path in completions]
+        pictures = [path for folder in details for path in folder.glob("*.png")]
+        files = [self.rows, self.latents, self.sheet, self.film, self.page, self.journal.path]
+        folders.remove_files(self.out_dir, completions + pictures + files)
 
     def write(
         self,
@@ -127,8 +133,7 @@ class Job:
             completions: the answers for its rows; None: the image has no row.
             blend: function of `blending` that the samples are blended with.
         """
-        folder = self.out_dir / "details" / example.input.stem
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = folders.make_below(self.out_dir, "details", example.input.stem)
         generated = example.masked if completions is None else completions.generated[0]
         images.write(folder / "original.png", example.original)
         images.write(folder / "masked.png", example.masked)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +74,7 @@ class Results:
         # The last arguments and result of `originals`.
         self._originals: tuple[tuple[str, Sequence[str]], np.ndarray] | None = None
         folders.check(out_dir, settings, CHANGEABLE_SETTINGS, overwrite)
+        folders.check_no_link(out_dir / "images")
         if not overwrite:
             self.settings = settings | {"mask_sources": self.mask_sources()}
             self.recover()
@@ -101,16 +101,23 @@ class Results:
 
     def recover(self) -> None:
         """Reads the rows of an earlier evaluation, from its result and from its journal."""
-        rows = json.loads(self.path.read_text())["results"] if self.path.exists() else []
-        for row in rows + self.journal.recover():
+        for row in self.recorded_rows():
             self.rows[row["method"], row["mask"], row["image"]] = row
 
+    def recorded_rows(self) -> list[dict]:
+        """Returns the rows in the result and in the journal of an earlier evaluation."""
+        rows = json.loads(self.path.read_text())["results"] if self.path.exists() else []
+        return rows + self.journal.recover()
+
     def begin(self) -> None:
-        """Creates the folder. With `overwrite`, the existing pictures and rows are deleted."""
+        """Creates the folder. With `overwrite`, deletes what an earlier evaluation wrote."""
         if self.overwrite:
-            shutil.rmtree(self.out_dir / "images", ignore_errors=True)
-            self.path.unlink(missing_ok=True)
-            self.journal.remove()
+            pictures = [
+                self.folder(method, row["mask"]) / row["file"]
+                for row in self.recorded_rows()
+                for method in (row["method"], ORIGINAL, MASKED)
+            ]
+            folders.remove_files(self.out_dir, [*pictures, self.path, self.journal.path])
         folders.begin(self.out_dir, self.settings)
 
     def folder(self, method: str, mask: str) -> Path:
@@ -142,7 +149,7 @@ class Results:
         rows = []
         for index, example in enumerate(examples):
             key, name = example.input.key, f"{example.input.stem}.png"
-            write_picture(self.folder(method, mask) / name, completions[index])
+            self.write_picture(method, mask, name, completions[index])
             self.write_original(mask, example)
             row = {"method": method, "mask": mask, "image": key, "file": name}
             row |= {name: finite(values[index]) for name, values in metrics.items()}
@@ -155,9 +162,14 @@ class Results:
         """Writes the original and the masked image, unless this process has already done so."""
         name = f"{example.input.stem}.png"
         if (mask, name) not in self._written:
-            write_picture(self.folder(ORIGINAL, mask) / name, example.original)
-            write_picture(self.folder(MASKED, mask) / name, example.masked)
+            self.write_picture(ORIGINAL, mask, name, example.original)
+            self.write_picture(MASKED, mask, name, example.masked)
             self._written.add((mask, name))
+
+    def write_picture(self, method: str, mask: str, name: str, picture: np.ndarray) -> None:
+        """Writes a picture of one method, or of `ORIGINAL` or `MASKED`."""
+        relative = self.folder(method, mask).relative_to(self.out_dir)
+        images.write(folders.make_below(self.out_dir, *relative.parts) / name, picture)
 
     def groups(self) -> list[tuple[str, str, list[dict]]]:
         """Returns each pair of a method and a mask with its rows."""
@@ -186,12 +198,6 @@ class Results:
         with images.atomic(self.path) as path:
             path.write_text(text + "\n")
         self.journal.remove()
-
-
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Writes a picture, and creates its folder if necessary."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images.write(path, picture)
 
 
 def image_metrics(

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,9 @@ def check(
         with contextlib.suppress(ValueError):
             existing = json.loads(path.read_text())
     # Another machine of this job may be writing config.json at this moment, under a hidden name.
-    elif overwrite or all(other.name[0] == "." for other in out_dir.iterdir()):
+    elif all(other.name[0] == "." for other in out_dir.iterdir()):
         return
-    # Even with --overwrite, a folder of another command, such as a run, is not replaced.
+    # Even with --overwrite, only a job of this command is replaced: never a run or other files.
     if existing.get("command") != settings["command"]:
         raise ValueError(
             f"--out_dir must be new, empty, or a job to continue; {out_dir} holds something else; "
@@ -91,6 +91,58 @@ def check(
             f"A job is continued with the settings it was started with; {out_dir} differs in "
             f"{changes}; choose another --out_dir, or pass --overwrite."
         )
+
+
+def make_below(out_dir: Path, *names: str) -> Path:
+    """Makes a folder below the folder of a job, and returns its path.
+
+    Args:
+        out_dir: folder of the job.
+        names: names of the folders from `out_dir` down.
+
+    Raises:
+        ValueError: one of the folders is a link. Behind a link are files of somebody else.
+    """
+    folder = out_dir
+    for name in names:
+        folder = folder / name
+        check_no_link(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def check_no_link(folder: Path) -> None:
+    """Checks that a folder is no link.
+
+    Raises:
+        ValueError: the folder is a link.
+    """
+    if folder.is_symlink():
+        raise ValueError(
+            f"A folder of a job must be no link; {folder} leads to {os.readlink(folder)}; "
+            "remove the link, or choose another --out_dir."
+        )
+
+
+def remove_files(out_dir: Path, files: Iterable[Path]) -> None:
+    """Deletes files of a job, and folders of the job that become empty.
+
+    Files behind a link are not deleted.
+
+    Args:
+        out_dir: folder of the job.
+        files: paths below `out_dir`. They need not exist.
+    """
+    top = out_dir.resolve()
+    folders = set()
+    for file in files:
+        if (file.parent.resolve() / file.name).is_relative_to(top):
+            file.unlink(missing_ok=True)
+            folders |= {folder for folder in file.parents if folder.is_relative_to(out_dir)}
+    # The deepest folders come first.
+    for folder in sorted(folders - {out_dir}, key=lambda folder: len(folder.parts), reverse=True):
+        with contextlib.suppress(OSError):  # It is not empty, or it does not exist.
+            folder.rmdir()
 
 
 def begin(out_dir: Path, settings: Mapping[str, Any]) -> None:

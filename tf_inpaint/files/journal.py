@@ -25,14 +25,36 @@ class Journal:
         """Returns the objects of all complete lines, and cuts off a last line without its end.
 
         The last line is incomplete if the job was killed while it wrote the line.
+
+        Raises:
+            ValueError: a complete line is no JSON object, so it is unknown what the job wrote.
         """
         if not self.path.exists():
             return []
-        text = self.path.read_text()
-        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-        with images.atomic(self.path) as temporary:
-            temporary.write_text("".join(lines))
-        return [json.loads(line) for line in lines]
+        data = self.path.read_bytes()
+        complete = data[: data.rfind(b"\n") + 1]
+        rows = [self.parse(line) for line in complete.splitlines()]
+        if complete != data:
+            with images.atomic(self.path) as temporary:
+                temporary.write_bytes(complete)
+        return rows
+
+    def parse(self, line: bytes) -> dict:
+        """Returns the object of one line.
+
+        Raises:
+            ValueError: the line is no JSON object.
+        """
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise ValueError(
+                f"The record of a job must have a JSON object on every line; {self.path} has "
+                f"{line[:40]!r}; restore the file, or choose another --out_dir."
+            )
+        return row
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Writes one line for each row, and all lines in one piece."""
