@@ -1,6 +1,5 @@
 """The parts of a search are those that its settings ask for."""
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -18,23 +17,6 @@ def linear_networks(**settings):
         4,
         **settings,
     )
-
-
-def test_curvature_is_computed_when_it_is_first_needed():
-    calls = []
-
-    def generator(z):
-        calls.append(1)
-        return 3.0 * tf.reshape(z, [-1, 2, 2, 1])
-
-    networks = FrozenNetworks(generator, linear_networks().discriminator, 4)
-    search_parts.new_solver(SearchSettings(solver="adam"), networks, 10)
-    assert not calls
-    first = networks.curvature
-    # J = 3 I, so J^T J = 9 I.
-    np.testing.assert_allclose(np.diag(first), 9.0)
-    traced = len(calls)
-    assert networks.curvature is first and len(calls) == traced
 
 
 @pytest.mark.parametrize(
