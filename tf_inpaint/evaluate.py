@@ -6,7 +6,11 @@
 
 Writes index.html, evaluation.md, evaluation.json, evaluation.png and images/METHOD/MASK/. A killed
 evaluation continues where it stopped when it is started again. A later evaluation in the same
-folder may add images, masks and methods. Exit code 1: some images could not be read.
+folder may add images, masks and methods, with the same networks and masks.
+
+If the data set has labels, a classifier tells how often a completion keeps its label. LPIPS is
+added if its package is installed. clean-fid and torch-fidelity can read the folders of images.
+Exit code 1: some images could not be read.
 """
 
 import dataclasses

@@ -1,4 +1,5 @@
-"""An exported model as TensorFlow Serving's C++ loader runs it, in a process without TensorFlow's Python."""
+"""An exported model as TensorFlow Serving's C++ loader runs it, in a process without
+TensorFlow's Python."""
 
 import io
 import json

@@ -6,7 +6,8 @@ import tensorflow as tf
 from tf_inpaint import train
 from tf_inpaint.config import TrainConfig, launch
 
-# Logging periods do not end at checkpoints. At the last step, neither a row nor a checkpoint is due.
+# Logging periods do not end at checkpoints. At the last step, neither a row nor a checkpoint is
+# due.
 CONFIG = TrainConfig(
     width=2,
     latent_size=5,
