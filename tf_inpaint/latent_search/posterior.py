@@ -284,6 +284,7 @@ def draw(chains: Chains, walk: Walk, sampling: Sampling) -> tuple[Walk, tf.Tenso
     center = tf.reduce_mean(chains.pictures(walk)[0], axis=1)
     end = sampling.burn_in_steps + sampling.steps
 
+    # One picture of every chain after each `picture_every` steps.
     def body(walk, sums):
         acceptance_probability = sums.acceptance_probability
         for _ in range(sampling.picture_every):
@@ -299,6 +300,7 @@ def draw(chains: Chains, walk: Walk, sampling: Sampling) -> tuple[Walk, tf.Tenso
         )
         return walk, sums
 
+    # Walk from empty sums.
     zeros = tf.zeros_like(center)
     no_sums = Sums(
         zeros,

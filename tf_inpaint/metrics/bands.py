@@ -49,13 +49,13 @@ def pair_scores(
         equal = np.array_equal(*pair)
 
         # Choose the pixels of the band that count.
-        whole = np.zeros((end - start, width, 1), np.float32)
-        whole[first - start : last - start] = 1
-        hole = whole * (1 - known[start:end])
-        inner = without_margin(whole, start, height)
+        counted = np.zeros((end - start, width, 1), np.float32)
+        counted[first - start : last - start] = 1
+        hole = counted * (1 - known[start:end])
+        inner = without_margin(counted, start, height)
 
         # Add the errors and similarities of the band.
-        for index, weights in enumerate((hole, whole, hole, inner)):
+        for index, weights in enumerate((hole, counted, hole, inner)):
             if not weights.any():
                 continue
             if index < 2:
