@@ -54,7 +54,23 @@ def choices(config_class, name):
         (RingConfig().recipes, recipes.RECIPES),
         (choices(ExploreConfig, "path"), latents.PATHS),
     ],
-    ids=str,
+    ids=[
+        "loss",
+        "image_size",
+        "architecture",
+        "discriminator_norm",
+        "augment",
+        "measure",
+        "contextual",
+        "prior",
+        "latent_constraint",
+        "blends",
+        "blend",
+        "baselines",
+        "trained baselines",
+        "recipes",
+        "path",
+    ],
 )
 def test_settings_offer_what_the_library_has(settings, library):
     assert set(settings) == set(library)
