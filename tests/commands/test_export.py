@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from sentences import assert_one_sentence
 
 from tf_inpaint import export
 from tf_inpaint.config import ExportConfig, launch
@@ -63,9 +64,28 @@ def test_next_version_is_the_next_number_and_none_is_overwritten(tmp_path):
     assert export.next_version(tmp_path, 3) == 3
     with pytest.raises(ValueError, match="7; leave it out for 8"):
         export.next_version(tmp_path, 7)
+    # A server ignores versions above its int64.
+    (tmp_path / str(10**25)).mkdir()
+    (tmp_path / str(2**63 - 1)).mkdir()
+    assert export.next_version(tmp_path, None) == 8
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="must be a folder"):
         export.next_version(tmp_path / "file", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"start": "encoder"}, ["--start=encoder", "a run without an encoder"]),
+        ({"max_pixels": 783}, ["--max_pixels must be at least 784", "783", "raise it"]),
+    ],
+)
+def test_refused_settings_leave_no_folder(changes, words, exported, tmp_path):
+    config = dataclasses.replace(exported[0], export_dir=str(tmp_path / "digits"), **changes)
+    with pytest.raises(ValueError) as refusal:
+        export.run(config)
+    assert_one_sentence(refusal.value, words)
+    assert not (tmp_path / "digits").exists()
 
 
 def test_failed_export_leaves_nothing(exported, tmp_path, monkeypatch):
@@ -101,3 +121,11 @@ def test_export_that_answers_otherwise_is_one_sentence_and_leaves_nothing(
     told = capsys.readouterr().err
     assert ended.value.code == 2 and told.count("\n") == 1 and "generate gives other images" in told
     assert list((tmp_path / "digits").iterdir()) == []
+
+
+def test_export_to_a_folder_whose_name_looks_like_a_pattern(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(ExportConfig, "presets", lambda self, encoder: {"complete": self})
+    folder = tmp_path / "digits [2024]"
+    config = ExportConfig(run_dir=exported[0].run_dir, export_dir=str(folder), steps=1, samples=0)
+    assert export.run(config) == 0
+    assert [path.name for path in folder.iterdir()] == ["1"]

@@ -56,7 +56,7 @@ ROOMS = {
         "settings",
     },
     "exploration": {"config", "data", "files", "inpainting", "inputs", "runs", "settings"},
-    "exporting": {"compositing", "config", "inpainting", "latent_search", "runs"},
+    "exporting": {"compositing", "config", "files", "inpainting", "latent_search", "runs"},
     "page": {"compositing", "config", "files", "inpainting", "inputs", "runs", "settings"},
     "serving": {"files", "inputs"},
     "story": {"config", "evaluation", "files"},

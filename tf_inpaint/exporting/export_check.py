@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_inpaint.compositing import masks
 from tf_inpaint.exporting.signatures import ServedModel
+from tf_inpaint.files.literal_paths import literal_path
 
 
 def example_inputs(model: ServedModel, rows: int) -> dict[str, dict[str, np.ndarray]]:
@@ -52,7 +53,7 @@ def check(model: ServedModel, path: Path, rows: int, tolerance: float) -> None:
     Raises:
         ValueError: a signature does not run, or its answers differ from those of the library.
     """
-    loaded = tf.saved_model.load(str(path)).signatures
+    loaded = tf.saved_model.load(str(literal_path(path))).signatures
     for name, inputs in example_inputs(model, rows).items():
         try:
             outputs = loaded[name](**constants(inputs))
