@@ -11,12 +11,17 @@ from tf_inpaint.config import (
     ClientConfig,
     CompleteConfig,
     EvaluateConfig,
+    ExploreConfig,
+    ExportConfig,
+    GaussianConfig,
     PaintConfig,
+    RingConfig,
     StoryConfig,
     TrainConfig,
 )
 from tf_inpaint.config.flags import from_json, parse, to_flags, to_json
 from tf_inpaint.config.train_config import AUGMENT, MEASURE
+from tf_inpaint.settings.fields import type_of
 from tf_inpaint.settings.search_settings import SearchSettings
 
 ROOT = Path(__file__).parents[2]
@@ -174,7 +179,17 @@ def test_json_and_flagfile_give_the_config_back(config_class, tmp_path):
         (CompleteConfig, ["--prior_weight=-1"], ["--prior_weight", "at least 0"]),
         (CompleteConfig, ["--count=3", "a.png"], ["--count", "'a.png'"]),
         (CompleteConfig, ["--restarts=9", "--start_draws=4"], ["--start_draws", "--restarts", "9"]),
+        (TrainConfig, ["--batch_size=1000000000"], ["--batch_size", "at most 65536"]),
+        (CompleteConfig, ["--block_size=99999999999"], ["--block_size", "at most 4096"]),
+        (CompleteConfig, ["--start_draws=1000000000000"], ["--start_draws", "at most 1000000"]),
+        (ExploreConfig, ["--count=100000000000"], ["--count", "at most 10000"]),
+        (ExploreConfig, ["--kind=walk", "--frames_per_second=1e-300"], ["at least 0.01"]),
+        (ClientConfig, ["--timeout=1e300"], ["--timeout", "at most 1000000", "1e+300"]),
+        (GaussianConfig, ["--mean=1e300"], ["--mean", "at most 1000000000", "1e+300"]),
+        (GaussianConfig, ["--mean=-1e300"], ["--mean", "at least -1000000000", "-1e+300"]),
+        (ExportConfig, [f"--version={10**25}"], ["--version", "at most 9223372036854775807"]),
         (CompleteConfig, ["--shard=2/2"], ["--shard", "'2/2'"]),
+        (CompleteConfig, ["--shard=0/1" + "0" * 5000], ["--shard", "i/n"]),
         (CompleteConfig, ["--shard=0/0"], ["--shard", "'0/0'"]),
         (CompleteConfig, ["--shard=-1/2"], ["--shard", "'-1/2'"]),
     ],
@@ -183,6 +198,25 @@ def test_bad_command_line_is_refused_by_name(config_class, argv, words):
     with pytest.raises(ValueError) as refusal:
         parse(config_class, argv)
     assert_one_sentence(refusal.value, words)
+
+
+ALL_CLASSES = [*CONFIG_CLASSES, ExploreConfig, ExportConfig, GaussianConfig, RingConfig]
+
+
+@pytest.mark.parametrize("config_class", ALL_CLASSES)
+def test_every_number_has_a_range(config_class):
+    """An absurd number is refused at once, and not after minutes of work."""
+    for field in dataclasses.fields(config_class):
+        if type_of(field) in (int, float) and "choices" not in field.metadata:
+            assert {"minimum", "above"} & set(field.metadata), field.name
+            assert {"maximum", "below"} & set(field.metadata), field.name
+
+
+@pytest.mark.parametrize("config_class", ALL_CLASSES)
+def test_every_setting_that_names_a_place_is_a_path(config_class):
+    for field in dataclasses.fields(config_class):
+        if field.name.endswith("_dir") or field.name in ("images", "mask", "masks", "dataset"):
+            assert field.metadata["path"], field.name
 
 
 def test_range_ends_are_accepted():

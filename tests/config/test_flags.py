@@ -9,6 +9,8 @@ from sentences import assert_one_sentence
 
 from tf_inpaint.config import (
     CompleteConfig,
+    EvaluateConfig,
+    ExploreConfig,
     TrainConfig,
 )
 from tf_inpaint.config.flags import describe, differing, from_json, parse, to_flags, to_json
@@ -49,6 +51,9 @@ def test_json_of_an_older_version_gets_the_default():
         ("[1]", ["object", "[1]"]),
         ('{"width": ', ["JSON"]),
         ("", ["JSON"]),
+        ("[" * 100_000, ["JSON"]),
+        ('{"width": 100000}', ["--width", "at most 1024", "100000"]),
+        ('{"latent_size": 10000000000}', ["--latent_size", "at most 65536"]),
     ],
 )
 def test_bad_json_is_refused_by_name(text, words):
@@ -70,6 +75,26 @@ def test_positional_arguments_are_the_images():
         images=("a.png", "b", "-c.png", "--steps=3"), mask="left", invert_mask=True
     )
     assert parse(CompleteConfig, ["--images=a", "c", "--images=b"]).images == ("a", "b", "c")
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    config = parse(CompleteConfig, ["--run_dir=~/r", "--mask=~/m.png", "~/a.png", "b~", "./~"])
+    assert config == CompleteConfig(
+        run_dir="/home/me/r", mask="/home/me/m.png", images=("/home/me/a.png", "b~", "./~")
+    )
+    assert parse(CompleteConfig, ["--images=~/a"]).images == ("/home/me/a",)
+    assert parse(EvaluateConfig, ["--masks=left,~/m"]).masks == ("left", "/home/me/m")
+    assert parse(ExploreConfig, ["--kind=nearest", "--out_dir=~"]).out_dir == "/home/me"
+    for form in ("folder", "npz"):
+        config = parse(TrainConfig, [f"--dataset={form}:~/x", "--run_dir=r~"])
+        assert config == TrainConfig(dataset=f"{form}:/home/me/x", run_dir="r~")
+
+
+def test_only_the_command_line_knows_a_home_folder():
+    assert TrainConfig(run_dir="~/r").run_dir == "~/r"
+    text = to_json(TrainConfig(run_dir="~/r"))
+    assert from_json(TrainConfig, text).run_dir == "~/r"
 
 
 def test_later_flags_override_earlier_ones(tmp_path):
@@ -99,5 +124,9 @@ def test_help_tells_every_flag():
     assert text.startswith("Trains.\n")
     for field in dataclasses.fields(TrainConfig):
         assert (f"--[no]{field.name}\n" if field.type is bool else f"--{field.name}=") in text
-    assert "--batch_size=64\n" in text and "(at least 2)" in text and "(one of 1, 3)" in text
+    assert (
+        "--batch_size=64\n" in text
+        and "(at least 2 and at most 65536)" in text
+        and "(one of 1, 3)" in text
+    )
     assert "  IMAGES ...\n" in describe(CompleteConfig, None)

@@ -40,7 +40,7 @@ def test_divergence_of_the_training_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--deviation=0", "--deviation must be a finite number, above 0"),
+        ("--deviation=0", "--deviation must be a finite number, at least 1e-06"),
         ("--mean=nan", "--mean must be a finite number"),
         ("--mean=1e9", "at least a millionth of --mean"),
         ("--frames=5000", "--frames must be at most one more than --steps"),

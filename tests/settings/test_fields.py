@@ -37,7 +37,7 @@ class Example:
     rate: float = setting(0.5, "a rate", above=0, below=1)
     count: int = setting(3, "a count", minimum=1)
     kind: str = setting("a", "a kind", choices=("a", "b"))
-    limit: int | None = setting(None, "a limit", minimum=2)
+    limit: int | None = setting(None, "a limit", minimum=2, maximum=2**63 - 1)
 
     def __post_init__(self):
         validate(self)
@@ -54,6 +54,8 @@ class Example:
         ({"count": None}, ["--count", "None"]),
         ({"kind": "c"}, ["--kind", "one of a, b", "'c'"]),
         ({"limit": 1}, ["--limit", "at least 2"]),
+        ({"limit": 2**63}, ["--limit", "at most 9223372036854775807", "9223372036854775808"]),
+        ({"limit": 10**30}, ["--limit", "at most"]),
     ],
 )
 def test_wrong_value_is_refused_by_name(changes, words):
@@ -65,6 +67,7 @@ def test_wrong_value_is_refused_by_name(changes, words):
 def test_limits_are_accepted():
     assert Example(count=1, kind="b", limit=2).limit == 2
     assert Example(limit=None).limit is None
+    assert Example(limit=2**63 - 1).limit == 2**63 - 1
 
 
 @pytest.mark.parametrize(

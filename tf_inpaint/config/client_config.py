@@ -9,7 +9,7 @@ from tf_inpaint.settings.fields import setting, validate
 class ClientConfig:
     """Settings of `client`. The settings of the search were fixed when the model was exported."""
 
-    images: tuple[str, ...] = setting((), "image files or folders", positional=True)
+    images: tuple[str, ...] = setting((), "image files or folders", positional=True, path=True)
     url: str = setting(
         "http://localhost:8501",
         "REST API of the server; after the host may follow the path of a proxy",
@@ -22,6 +22,7 @@ class ClientConfig:
     mask: str = setting(
         "center",
         "name of a mask, a file (white = known), or a folder of files, matched by file stem",
+        path=True,
     )
     invert_mask: bool = setting(False, "in mask files white is the hole")
     mask_scale: float | None = setting(
@@ -31,20 +32,22 @@ class ClientConfig:
         above=0,
         below=1,
     )
-    out_dir: str = setting("completions", "directory to write")
+    out_dir: str = setting("completions", "directory to write", path=True)
     seed: int = setting(0, "seed of all random numbers: masks and searches", minimum=0, below=2**31)
     batch_size: int = setting(
         8,
         "number of images in a request; a server without batching fills each request up to its "
         "block size",
         minimum=1,
+        maximum=2**16,
     )
-    workers: int = setting(4, "number of requests at a time", minimum=1)
-    timeout: float = setting(60.0, "seconds to wait for an answer", above=0)
+    workers: int = setting(4, "number of requests at a time", minimum=1, maximum=1024)
+    timeout: float = setting(60.0, "seconds to wait for an answer", above=0, maximum=10**6)
     retries: int = setting(
         4,
         "number of further tries when the server is busy, unavailable or cannot be reached",
         minimum=0,
+        maximum=1000,
     )
     overwrite: bool = setting(False, "replace the job in out_dir")
 

@@ -12,16 +12,20 @@ class CompleteConfig(SearchSettings):
     """Settings of `complete`. The settings of the networks come from the run."""
 
     images: tuple[str, ...] = setting(
-        (), "image files or folders; none: held-out images of the run's data set", positional=True
+        (),
+        "image files or folders; none: held-out images of the run's data set",
+        positional=True,
+        path=True,
     )
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/")
-    out_dir: str = setting("", "directory to write; empty: RUN/completions")
+    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    out_dir: str = setting("", "directory to write; empty: RUN/completions", path=True)
     count: int = setting(
-        16, "number of held-out images to complete when no image is given", minimum=1
+        16, "number of held-out images to complete when no image is given", minimum=1, maximum=10**7
     )
     mask: str = setting(
         "center",
         "name of a mask, a file (white = known), or a folder of files, matched by file stem",
+        path=True,
     )
     invert_mask: bool = setting(False, "in mask files white is the hole")
     mask_scale: float | None = setting(
@@ -37,7 +41,9 @@ class CompleteConfig(SearchSettings):
         "square, or squares around the holes",
         choices=("image", "hole"),
     )
-    details: int = setting(8, "number of images with intermediate pictures", minimum=0)
+    details: int = setting(
+        8, "number of images with intermediate pictures", minimum=0, maximum=10**7
+    )
     seed: int = setting(0, "seed of all random numbers: masks and searches", minimum=0, below=2**31)
     overwrite: bool = setting(False, "replace the job in out_dir")
     shard: str = setting("0/1", "i/n: this is machine i of n machines, 0 <= i < n")
@@ -49,7 +55,7 @@ class CompleteConfig(SearchSettings):
                 "--count must go without images, for all given images are completed; received "
                 f"--count={self.count} with {self.images[0]!r}; drop one of the two."
             )
-        shard = re.fullmatch(r"([0-9]+)/([0-9]+)", self.shard)
+        shard = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", self.shard)
         if not shard or int(shard[1]) >= int(shard[2]):
             raise ValueError(
                 f"--shard must be i/n with 0 <= i < n; received {self.shard!r}; "

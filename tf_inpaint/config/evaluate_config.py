@@ -72,21 +72,23 @@ TRAINED_BASELINES = ("nearest_image", "conditional_gaussian")
 class EvaluateConfig(SearchSettings):
     """Settings of `evaluate`. The settings of the search are those of the methods `best...`."""
 
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/")
+    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
     compare: tuple[str, ...] = setting(
-        (), "further runs on the same data set; their searches are evaluated too"
+        (), "further runs on the same data set; their searches are evaluated too", path=True
     )
-    out_dir: str = setting("", "directory to write; empty: RUN/evaluation")
-    count: int = setting(256, "number of held-out images", minimum=1)
+    out_dir: str = setting("", "directory to write; empty: RUN/evaluation", path=True)
+    count: int = setting(256, "number of held-out images", minimum=1, maximum=10**7)
     few: int = setting(
         64,
         "number of images for the published searches, which take 1,000 steps and more",
         minimum=1,
+        maximum=10**7,
     )
     masks: tuple[str, ...] = setting(
         ("center", "left", "random", "pattern", "strokes"),
         "names of masks, mask files (white = known), or folders of mask files; from a folder each "
         "image takes one file",
+        path=True,
     )
     invert_mask: bool = setting(False, "in mask files white is the hole")
     methods: tuple[str, ...] = setting(

@@ -68,11 +68,11 @@ class ExploreConfig:
     """Settings of `explore`. The settings of the networks come from the run."""
 
     images: tuple[str, ...] = setting(
-        (), "interpolation: image files; every two files give a strip", positional=True
+        (), "interpolation: image files; every two files give a strip", positional=True, path=True
     )
     kind: str = setting("grid", "what to show", choices=KINDS)
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/")
-    out_dir: str = setting("", "directory to write; empty: RUN/exploration/KIND")
+    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    out_dir: str = setting("", "directory to write; empty: RUN/exploration/KIND", path=True)
     seed: int = setting(
         0,
         "seed of the first z and of the noise; the next z has seed + 1, and so on",
@@ -84,8 +84,9 @@ class ExploreConfig:
         "number of samples (grid: 36, nearest: 10), of strips (interpolation: 4), or of z on the "
         "way (walk: 8)",
         minimum=1,
+        maximum=10**4,
     )
-    columns: int = setting(6, "grid: samples in a row", minimum=1)
+    columns: int = setting(6, "grid: samples in a row", minimum=1, maximum=10**4)
     path: str = setting(
         "slerp",
         "interpolation: path over the sphere or along a straight line",
@@ -96,26 +97,41 @@ class ExploreConfig:
         "interpolation: ends of the strips when no image is given",
         choices=("samples", "held_out"),
     )
-    pictures: int = setting(9, "interpolation: number of generated pictures in a strip", minimum=2)
+    pictures: int = setting(
+        9, "interpolation: number of generated pictures in a strip", minimum=2, maximum=1000
+    )
     a: tuple[str, ...] = setting(
-        (), "arithmetic, a - b + c: three seeds, three files, or label:NAME"
+        (), "arithmetic, a - b + c: three seeds, three files, or label:NAME", path=True
     )
-    b: tuple[str, ...] = setting((), "arithmetic: as --a")
-    c: tuple[str, ...] = setting((), "arithmetic: as --a")
+    b: tuple[str, ...] = setting((), "arithmetic: as --a", path=True)
+    c: tuple[str, ...] = setting((), "arithmetic: as --a", path=True)
     noise: float = setting(
-        0.25, "arithmetic, neighbourhood: distance of neighbors in every entry of z", above=0
+        0.25,
+        "arithmetic, neighbourhood: distance of neighbors in every entry of z",
+        above=0,
+        maximum=1000,
     )
-    neighbours: int = setting(5, "nearest: number of training images beside each sample", minimum=1)
-    frames: int = setting(16, "walk: number of frames from one z to the next", minimum=1)
+    neighbours: int = setting(
+        5, "nearest: number of training images beside each sample", minimum=1, maximum=1000
+    )
+    frames: int = setting(
+        16, "walk: number of frames from one z to the next", minimum=1, maximum=1000
+    )
     every: int | None = setting(
-        None, "film: number of training steps between frames; none: every sample grid", minimum=1
+        None,
+        "film: number of training steps between frames; none: every sample grid",
+        minimum=1,
+        maximum=10**9,
     )
-    frames_per_second: float = setting(10.0, "walk, film: frames per second", above=0, below=51)
+    frames_per_second: float = setting(
+        10.0, "walk, film: frames per second", minimum=0.01, below=51
+    )
     format: str = setting("gif", "walk, film: file format", choices=("gif", "webp"))
     steps: int = setting(
         300,
         "interpolation, arithmetic: maximum number of steps of the search for a real image's z",
         minimum=1,
+        maximum=10**9,
     )
     restarts: int = setting(
         4, "interpolation, arithmetic: number of searches for each real image", minimum=1, below=65

@@ -10,27 +10,36 @@ from tf_inpaint.settings.search_settings import SearchSettings
 class ExportConfig(SearchSettings):
     """Settings of `export`. The settings of the search are those of the signature `complete`."""
 
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/")
+    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
     export_dir: str = setting(
-        "", "folder of the versions of the model; empty: export/NAME with the name of the run"
+        "",
+        "folder of the versions of the model; empty: export/NAME with the name of the run",
+        path=True,
     )
     version: int | None = setting(
-        None, "number of the version to write; none: the next number", minimum=1
+        None, "number of the version to write; none: the next number", minimum=1, maximum=2**63 - 1
     )
     samples: int = setting(
         8,
         "number of answers to draw for each image, which give its uncertainty; "
         "0: no answers and no uncertainty",
         minimum=0,
+        maximum=4096,
     )
     fast_steps: int = setting(
-        10, "search steps of complete_fast, which starts from the encoder's z", minimum=1
+        10,
+        "search steps of complete_fast, which starts from the encoder's z",
+        minimum=1,
+        maximum=10**9,
     )
     best_samples: int = setting(
-        16, "number of answers; complete_best gives the mean of them", minimum=2
+        16, "number of answers; complete_best gives the mean of them", minimum=2, maximum=4096
     )
     max_pixels: int = setting(
-        2**22, "maximum number of pixels of an encoded image, checked by its header", minimum=1
+        2**22,
+        "maximum number of pixels of an encoded image, checked by its header",
+        minimum=1,
+        maximum=2**30,
     )
 
     def presets(self, encoder: bool) -> dict[str, SearchSettings]:

@@ -6,6 +6,7 @@ are checked before TensorFlow is imported, so that a wrong flag is reported at o
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 import textwrap
@@ -35,7 +36,7 @@ def from_json(config_class: type[Config], text: str) -> Config:
     """
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: nested a thousand deep
         raise ValueError(
             f"A config must be JSON; received text that is not: {error}; restore it."
         ) from None
@@ -103,7 +104,8 @@ def differing(first: Any, second: Any) -> list[str]:
 def parse(config_class: type[Config], argv: Sequence[str]) -> Config:
     """The config that a command line describes.
 
-    A later flag overrides an earlier one. `--flagfile=FILE` stands for the lines of the file.
+    A later flag overrides an earlier one. `--flagfile=FILE` stands for the lines of the file. A
+    path may begin with ~, the home folder: shells do not replace the ~ of `--name=~/folder`.
 
     Args:
         config_class: a frozen dataclass of settings that calls `validate`.
@@ -119,7 +121,8 @@ def parse(config_class: type[Config], argv: Sequence[str]) -> Config:
     for field in fields:
         text = texts[field.name]
         if "positional" in field.metadata:
-            values[field.name] = (*(text or ()), *positional)
+            items = (*(text or ()), *positional)
+            values[field.name] = tuple(_expanded(field, item) for item in items)
             positional = []
         elif text is not None:
             values[field.name] = _from_text(field, text)
@@ -193,8 +196,16 @@ def _from_text(field: dataclasses.Field, text: str) -> Any:
     if field_type is bool:
         return BOOLEANS.get(text.lower(), text)
     if field_type is tuple:
-        return tuple(text.split(",")) if text else ()
+        return tuple(_expanded(field, item) for item in text.split(",")) if text else ()
     try:
-        return field_type(text)
+        return field_type(_expanded(field, text))
     except ValueError:
         return text
+
+
+def _expanded(field: dataclasses.Field, text: str) -> str:
+    """A path with the home folder in place of ~, also after `folder:` and `npz:`."""
+    if "path" not in field.metadata:
+        return text
+    form = next(form for form in ("folder:", "npz:", "") if text.startswith(form))
+    return form + os.path.expanduser(text.removeprefix(form))

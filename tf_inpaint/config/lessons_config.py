@@ -33,24 +33,37 @@ def check_frames(frames: int, steps: int) -> None:
 class GaussianConfig:
     """Settings of `lessons.gaussian`: the true Gaussian, and how the GAN learns it."""
 
-    out_dir: str = setting("runs/lessons/gaussian", "directory to write")
-    mean: float = setting(4.0, "mean of the true Gaussian")
-    deviation: float = setting(0.5, "standard deviation of the true Gaussian", above=0)
+    out_dir: str = setting("runs/lessons/gaussian", "directory to write", path=True)
+    mean: float = setting(4.0, "mean of the true Gaussian", minimum=-(10**9), maximum=10**9)
+    deviation: float = setting(
+        0.5, "standard deviation of the true Gaussian", minimum=1e-6, maximum=10**9
+    )
     samples: int = setting(
-        10_000, "number of samples of the true Gaussian, from which both methods learn", minimum=100
+        10_000,
+        "number of samples of the true Gaussian, from which both methods learn",
+        minimum=100,
+        maximum=10**7,
     )
     loss: str = setting("non_saturating", "loss of the GAN", choices=("non_saturating", "minimax"))
     discriminator_steps: int = setting(
-        1, "number of updates of D for one of G, the k of the lecture", minimum=1
+        1, "number of updates of D for one of G, the k of the lecture", minimum=1, maximum=1000
     )
-    r1: float = setting(0.3, "weight of the penalty on the slope of D at the data", minimum=0)
-    steps: int = setting(4000, "number of training steps", minimum=1)
-    batch_size: int = setting(512, "number of samples in a batch", minimum=1)
+    r1: float = setting(
+        0.3, "weight of the penalty on the slope of D at the data", minimum=0, maximum=10**6
+    )
+    steps: int = setting(4000, "number of training steps", minimum=1, maximum=10**9)
+    batch_size: int = setting(512, "number of samples in a batch", minimum=1, maximum=2**16)
     learning_rate: float = setting(
-        5e-4, "step size of G, which falls to 0; that of D is four times as large", above=0
+        5e-4,
+        "step size of G, which falls to 0; that of D is four times as large",
+        above=0,
+        maximum=1e30,
     )
     frames: int = setting(
-        64, "number of frames of the film; they are closer together at the start", minimum=2
+        64,
+        "number of frames of the film; they are closer together at the start",
+        minimum=2,
+        maximum=10**4,
     )
     seed: int = setting(0, "seed of all random numbers", minimum=0, below=2**31)
     overwrite: bool = setting(False, "replace the lesson that is in out_dir")
@@ -70,7 +83,7 @@ class GaussianConfig:
 class RingConfig:
     """Settings of `lessons.ring`: the ring of Gaussians, and the recipes to try."""
 
-    out_dir: str = setting("runs/lessons/ring", "directory to write")
+    out_dir: str = setting("runs/lessons/ring", "directory to write", path=True)
     recipes: tuple[str, ...] = setting(RECIPES, "recipes to try: any of " + ",".join(RECIPES))
     deviation: float = setting(
         0.05,
@@ -78,10 +91,13 @@ class RingConfig:
         above=0,
         below=0.2,
     )
-    steps: int = setting(4000, "number of training steps of each recipe", minimum=1)
-    batch_size: int = setting(256, "number of points in a batch", minimum=1)
+    steps: int = setting(4000, "number of training steps of each recipe", minimum=1, maximum=10**9)
+    batch_size: int = setting(256, "number of points in a batch", minimum=1, maximum=2**16)
     frames: int = setting(
-        49, "number of frames of the film; they are closer together at the start", minimum=2
+        49,
+        "number of frames of the film; they are closer together at the start",
+        minimum=2,
+        maximum=10**4,
     )
     seed: int = setting(0, "seed of all random numbers", minimum=0, below=2**31)
     overwrite: bool = setting(False, "replace the lesson that is in out_dir")

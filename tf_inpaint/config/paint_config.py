@@ -13,20 +13,25 @@ class PaintConfig(SearchSettings):
     The settings of the search are the first values of the page's sliders.
     """
 
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/")
+    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
     host: str = setting("127.0.0.1", "address to listen at; 0.0.0.0: reachable from other machines")
     port: int = setting(7860, "port to listen at", minimum=1, below=2**16)
-    count: int = setting(12, "number of held-out images to choose from", minimum=1)
+    count: int = setting(12, "number of held-out images to choose from", minimum=1, maximum=10**4)
     samples: int = setting(
         6,
         "number of further answers to draw for each image, with their uncertainty; 0: none",
         minimum=0,
+        maximum=4096,
     )
-    most_megabytes: float = setting(12.0, "maximum size of an uploaded file", above=0)
+    most_megabytes: float = setting(
+        12.0, "maximum size of an uploaded file", above=0, maximum=10**5
+    )
     most_pixels: int = setting(
-        16_000_000, "maximum width times height of an uploaded image", minimum=64
+        16_000_000, "maximum width times height of an uploaded image", minimum=64, maximum=2**30
     )
-    most_waiting: int = setting(20, "maximum number of searches that wait", minimum=1)
+    most_waiting: int = setting(
+        20, "maximum number of searches that wait", minimum=1, maximum=10**4
+    )
     seed: int = setting(
         0, "seed of all random numbers: ready-made holes and searches", minimum=0, below=2**31
     )

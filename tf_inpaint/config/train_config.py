@@ -22,24 +22,39 @@ class TrainConfig:
     """Settings of `train`. A run directory keeps them as `config.json` and `config.flags`."""
 
     run_dir: str = setting(
-        "", "directory to write, or to continue; empty: runs/NAME with the name of the data set"
+        "",
+        "directory to write, or to continue; empty: runs/NAME with the name of the data set",
+        path=True,
     )
-    dataset: str = setting("digits", "training images: digits, tfds:NAME, folder:DIR or npz:FILE")
-    data_dir: str = setting("", "folder of TensorFlow Datasets; empty: its default folder")
+    dataset: str = setting(
+        "digits", "training images: digits, tfds:NAME, folder:DIR or npz:FILE", path=True
+    )
+    data_dir: str = setting(
+        "", "folder of TensorFlow Datasets; empty: its default folder", path=True
+    )
     train_images: int = setting(
-        0, "maximum number of training images, spread over the data set; 0: all", minimum=0
+        0,
+        "maximum number of training images, spread over the data set; 0: all",
+        minimum=0,
+        maximum=10**9,
     )
     crop: int = setting(
-        0, "side of the center crop before resizing, in pixels; 0: the shorter side", minimum=0
+        0,
+        "side of the center crop before resizing, in pixels; 0: the shorter side",
+        minimum=0,
+        maximum=10**6,
     )
     image_size: int = setting(
         28, "side of the images that the networks see, in pixels", choices=(16, 28, 32, 64, 128)
     )
     channels: int = setting(1, "1 for gray, 3 for color", choices=(1, 3))
     width: int = setting(
-        32, "channels of the layer next to the image; deeper layers have multiples of it", minimum=1
+        32,
+        "channels of the layer next to the image; deeper layers have multiples of it",
+        minimum=1,
+        maximum=1024,
     )
-    latent_size: int = setting(100, "number of entries of z", minimum=1)
+    latent_size: int = setting(100, "number of entries of z", minimum=1, maximum=2**16)
     architecture: str = setting(
         "dcgan", "architecture of both networks", choices=("dcgan", "resnet")
     )
@@ -52,22 +67,26 @@ class TrainConfig:
         choices=("non_saturating", "minimax", "hinge", "wasserstein"),
     )
     gradient_penalty: float = setting(
-        0.0, "weight of the penalty on slopes of D other than 1", minimum=0
+        0.0, "weight of the penalty on slopes of D other than 1", minimum=0, maximum=10**6
     )
-    r1: float = setting(0.0, "weight of the penalty on the slope of D at real images", minimum=0)
-    feature_matching: float = setting(0.0, "weight of feature matching in the loss of G", minimum=0)
+    r1: float = setting(
+        0.0, "weight of the penalty on the slope of D at real images", minimum=0, maximum=10**6
+    )
+    feature_matching: float = setting(
+        0.0, "weight of feature matching in the loss of G", minimum=0, maximum=10**6
+    )
     augment: tuple[str, ...] = setting(
         (),
         "augmentations of all images that D sees, for small data sets: any of "
         "color,translation,cutout",
     )
-    steps: int = setting(4250, "number of training steps", minimum=1)
+    steps: int = setting(4250, "number of training steps", minimum=1, maximum=10**9)
     batch_size: int = setting(
-        64, "number of images in a batch; batch normalization needs two", minimum=2
+        64, "number of images in a batch; batch normalization needs two", minimum=2, maximum=2**16
     )
-    learning_rate: float = setting(2e-4, "step size of Adam", above=0)
+    learning_rate: float = setting(2e-4, "step size of Adam", above=0, maximum=100)
     discriminator_learning_rate: float | None = setting(
-        None, "step size of D; none: --learning_rate", above=0
+        None, "step size of D; none: --learning_rate", above=0, maximum=100
     )
     learning_rate_schedule: str = setting(
         "constant",
@@ -76,8 +95,10 @@ class TrainConfig:
     )
     beta_1: float = setting(0.5, "decay of Adam's mean gradient", minimum=0, below=1)
     beta_2: float = setting(0.999, "decay of Adam's mean squared gradient", minimum=0, below=1)
-    discriminator_steps: int = setting(1, "number of updates of D in a step", minimum=1)
-    generator_steps: int = setting(1, "number of updates of G in a step", minimum=1)
+    discriminator_steps: int = setting(
+        1, "number of updates of D in a step", minimum=1, maximum=1000
+    )
+    generator_steps: int = setting(1, "number of updates of G in a step", minimum=1, maximum=1000)
     reuse_generated: bool = setting(
         False, "use one generated batch for both updates: faster, but G sees no new z"
     )
@@ -98,30 +119,37 @@ class TrainConfig:
     strategy: str = setting(
         "none",
         "devices to train on; none: one device; mirrored: all devices of this machine; "
-        "multi_worker: "
-        "the machines in TF_CONFIG",
+        "multi_worker: the machines in TF_CONFIG",
         choices=("none", "mirrored", "multi_worker"),
     )
     synchronized_batch_norm: bool = setting(False, "take the batch statistics over all replicas")
     jit_compile: bool = setting(
         False, "compile the step with XLA, which draws other random numbers; slower on a CPU"
     )
-    log_every: int = setting(50, "number of steps between rows of metrics.csv", minimum=1)
+    log_every: int = setting(
+        50, "number of steps between rows of metrics.csv", minimum=1, maximum=10**9
+    )
     measure: tuple[str, ...] = setting(
         ("sliced_wasserstein", "frechet_random", "kernel_random"),
         "distances between generated and held-out images, in metrics.csv; also frechet_inception, "
         "kernel_inception",
     )
     measure_every: int = setting(
-        1000, "number of steps between these measurements; 0: never", minimum=0
+        1000, "number of steps between these measurements; 0: never", minimum=0, maximum=10**9
     )
-    measure_images: int = setting(1000, "number of images in a measurement", minimum=2)
+    measure_images: int = setting(
+        1000, "number of images in a measurement", minimum=2, maximum=10**6
+    )
     best_by: str = setting(
         "none", "one of --measure: keep and use the networks with its lowest value"
     )
-    sample_every: int = setting(250, "number of steps between sample grids", minimum=1)
-    checkpoint_every: int = setting(500, "number of steps between checkpoints", minimum=1)
-    keep_checkpoints: int = setting(3, "number of checkpoints to keep", minimum=1)
+    sample_every: int = setting(
+        250, "number of steps between sample grids", minimum=1, maximum=10**9
+    )
+    checkpoint_every: int = setting(
+        500, "number of steps between checkpoints", minimum=1, maximum=10**9
+    )
+    keep_checkpoints: int = setting(3, "number of checkpoints to keep", minimum=1, maximum=10**6)
     seed: int = setting(
         0, "seed of all random numbers: weights, z and data order", minimum=0, below=2**31
     )
@@ -129,6 +157,7 @@ class TrainConfig:
         2000,
         "number of training steps of the encoder, whose z a search starts from; 0: no encoder",
         minimum=0,
+        maximum=10**9,
     )
     deterministic: bool = setting(False, "make runs on one machine bit-identical; slower")
 
@@ -139,8 +168,7 @@ class TrainConfig:
         if self.dataset != "digits" and (source not in ("tfds", "folder", "npz") or not place):
             raise ValueError(
                 "--dataset must be digits, tfds:NAME, folder:DIR or npz:FILE; "
-                f"received {self.dataset!r}; "
-                f"for a folder of images pass --dataset=folder:DIR."
+                f"received {self.dataset!r}; for a folder of images pass --dataset=folder:DIR."
             )
         if self.data_dir and source != "tfds":
             raise ValueError(
@@ -152,8 +180,7 @@ class TrainConfig:
             name = "gradient_penalty" if self.gradient_penalty else "r1"
             raise ValueError(
                 f"--{name} must go with --discriminator_norm=spectral, layer or none, for with "
-                "batch "
-                "normalization the slope at an image depends on the other images; received "
+                "batch normalization the slope at an image depends on the other images; received "
                 f"--{name}={getattr(self, name)} with batch; change one of the two."
             )
         if (
@@ -170,8 +197,7 @@ class TrainConfig:
         if self.label_smoothing and self.loss in ("hinge", "wasserstein"):
             raise ValueError(
                 "--label_smoothing must go with --loss=non_saturating or minimax, which have "
-                "labels; "
-                f"received --loss={self.loss}; leave it out."
+                f"labels; received --loss={self.loss}; leave it out."
             )
         # Lists, and settings that need others.
         check_items("augment", self.augment, AUGMENT)
@@ -179,12 +205,10 @@ class TrainConfig:
         if self.best_by != "none" and (self.best_by not in self.measure or not self.measure_every):
             raise ValueError(
                 "--best_by must be none or one of --measure, with --measure_every above 0; "
-                "received "
-                f"{self.best_by!r}; add it to --measure or choose another."
+                f"received {self.best_by!r}; add it to --measure or choose another."
             )
         if self.reuse_generated and self.generator_steps != 1:
             raise ValueError(
                 "--reuse_generated must go with --generator_steps=1, for there is one batch to "
-                "reuse; "
-                f"received --generator_steps={self.generator_steps}; drop one of the two."
+                f"reuse; received --generator_steps={self.generator_steps}; drop one of the two."
             )

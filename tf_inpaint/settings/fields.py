@@ -21,7 +21,7 @@ TYPE_NAMES = {
 }
 """Names of the types of settings, as errors call them."""
 
-LIMIT_NAMES = {"minimum": "at least", "above": "above", "below": "below"}
+LIMIT_NAMES = {"minimum": "at least", "above": "above", "below": "below", "maximum": "at most"}
 
 
 def setting(default: Any, help: str, **rules: Any) -> Any:
@@ -30,8 +30,10 @@ def setting(default: Any, help: str, **rules: Any) -> Any:
     Args:
         default: the value when the flag is left out. A field with the default `None` is optional.
         help: the meaning of the flag, for `--help`.
-        **rules: any of `choices` (a tuple), `minimum` (inclusive), `above` and `below` (exclusive),
-            and `positional=True` for the one field that takes the arguments without a flag.
+        **rules: any of `choices` (a tuple), `minimum` and `maximum` (inclusive), `above` and
+            `below` (exclusive), `path=True` for paths, in which a command line may write ~ for the
+            home folder, and `positional=True` for the one field that takes the arguments without a
+            flag.
     """
     return dataclasses.field(default=default, metadata={"help": help, **rules})
 
@@ -107,6 +109,7 @@ def is_allowed(field_type: Any, value: Any, rules: Mapping[str, Any]) -> bool:
         and ("minimum" not in rules or value >= rules["minimum"])
         and ("above" not in rules or value > rules["above"])
         and ("below" not in rules or value < rules["below"])
+        and ("maximum" not in rules or value <= rules["maximum"])
     )
 
 

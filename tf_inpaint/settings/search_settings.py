@@ -25,6 +25,7 @@ class SearchSettings:
         "maximum number of search steps, over which the step size falls; none: 25 when the search "
         "starts from the z of an encoder, 100 without an encoder",
         minimum=1,
+        maximum=10**9,
     )
     tolerance: float = setting(
         0.01,
@@ -38,6 +39,7 @@ class SearchSettings:
         "fraction of --steps, but at least 25 steps, within which the energy must fall; "
         "1: never stop early",
         above=0,
+        maximum=1,
     )
     solver: str = setting(
         "preconditioned",
@@ -45,8 +47,10 @@ class SearchSettings:
         "steps, L-BFGS, or plain Adam",
         choices=("preconditioned", "lbfgs", "adam"),
     )
-    learning_rate: float = setting(0.08, "step size of the solver", above=0)
-    restarts: int = setting(1, "number of searches for each image; the best one is kept", minimum=1)
+    learning_rate: float = setting(0.08, "step size of the solver", above=0, maximum=100)
+    restarts: int = setting(
+        1, "number of searches for each image; the best one is kept", minimum=1, maximum=4096
+    )
     contextual: str = setting(
         "l1", "distance to the known pixels", choices=("l1", "weighted_l1", "l2")
     )
@@ -57,13 +61,14 @@ class SearchSettings:
         choices=("auto", "saturating", "non_saturating", "critic"),
     )
     prior_weight: float = setting(
-        0.1, "weight of the prior in the energy; 0 leaves D out", minimum=0
+        0.1, "weight of the prior in the energy; 0 leaves D out", minimum=0, maximum=10**6
     )
     prior_every: int = setting(
         5,
         "number of steps between two evaluations of D; between them its linear approximation is "
         "used; 1: exact",
         minimum=1,
+        maximum=10**9,
     )
     latent_constraint: str = setting(
         "clip",
@@ -81,13 +86,17 @@ class SearchSettings:
         choices=("best", "random", "encoder"),
     )
     start_draws: int = setting(
-        64, "number of random z for each image, from which the start is chosen", minimum=1
+        64,
+        "number of random z for each image, from which the start is chosen",
+        minimum=1,
+        maximum=10**6,
     )
     samples: int = setting(
         0,
         "number of answers to draw for each image, with their uncertainty; 0: none, or 8 if "
         "--estimate needs answers",
         minimum=0,
+        maximum=4096,
     )
     estimate: str = setting(
         "best",
@@ -105,6 +114,7 @@ class SearchSettings:
         8,
         "number of searches that run together; rounding, and with it the answer, depends on it",
         minimum=1,
+        maximum=4096,
     )
 
     def __post_init__(self) -> None:
