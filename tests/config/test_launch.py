@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sentences import assert_one_sentence
 
 from tf_inpaint.config import StoryConfig, launch
 
@@ -83,6 +84,30 @@ class TestLaunch:
         assert exit_code(run_in_package(statement)) == 2
         error = capsys.readouterr().err
         assert ": error: " in error and error.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("statement", "words"),
+        [
+            ("open('absent/file')", ["absent/file must exist", "'No such file", "check the path"]),
+            ("import os; os.mkdir('/dev/null/n')", ["/dev/null/n must", "part of it is a file"]),
+            ("import os; os.mkdir('/proc/n')", ["/proc/n must", "check the path"]),
+            ("import os; os.mkdir('n' * 300)", ["nnn must", "choose a shorter name"]),
+            ("open('/')", ["/ must be a file", "'Is a directory'"]),
+            ("raise PermissionError(13, 'Denied', '/x')", ["/x must", "'Denied'", "permissions"]),
+            ("raise OSError(30, 'Read-only', '/x')", ["/x must", "choose another path"]),
+            ("raise OSError(28, 'No space left')", ["my/run must", "the same command continues"]),
+            ("raise OSError(28, 'No space left', 'x')", ["error: x must", "free space there"]),
+        ],
+    )
+    def test_error_of_the_system_names_the_path_and_a_remedy(self, statement, words, capsys):
+        assert exit_code(run_in_package(statement), "--run_dir=my/run") == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert_one_sentence(error.strip(), words)
+
+    def test_error_without_a_path_keeps_its_text(self, capsys):
+        assert exit_code(run_in_package("raise PermissionError(13, 'Port 80')")) == 2
+        assert capsys.readouterr().err.endswith(": error: [Errno 13] Port 80\n")
 
     def test_bug_keeps_its_traceback(self):
         # The deepest frame is json's.

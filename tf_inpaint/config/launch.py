@@ -1,18 +1,36 @@
 """Runs a command: parses its flags, prepares the environment of TensorFlow, sets the exit code."""
 
 import contextlib
+import errno
 import importlib
+import io
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tf_inpaint.config.flags import Config, describe, parse
 
 HELP_FLAGS = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
 GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Device files that exist if an NVIDIA, AMD or WSL GPU driver is installed."""
+
+SPACE = "free space there; what was finished stays, and the same command continues"
+PERMISSION = "change its permissions, or choose another path"
+REMEDIES = {
+    errno.ENOSPC: ("be on a disk with free space", SPACE),
+    errno.EDQUOT: ("be within the quota of this user", SPACE),
+    errno.EACCES: ("be open to this user", PERMISSION),
+    errno.EPERM: ("be open to this user", PERMISSION),
+    errno.EROFS: ("be on a disk that can be written", "choose another path"),
+    errno.ENOTDIR: ("be below folders only", "a part of it is a file; choose another path"),
+    errno.EISDIR: ("be a file", "it is a folder; choose another path"),
+    errno.ENAMETOOLONG: ("have a name that the disk allows", "choose a shorter name"),
+    errno.ENOENT: ("exist, or be in a folder where files can be made", "check the path"),
+    errno.ELOOP: ("lead to a file or folder", "remove the link that leads to itself"),
+}
+"""What a path must do, and what a user can do, by the number of the system's error."""
 
 
 def launch(
@@ -40,6 +58,7 @@ def launch(
     if HELP_FLAGS & set(argv):
         print(describe(config_class, usage))
         sys.exit(0)
+    config = None
     try:
         config = parse(config_class, argv)
         _log_plainly()
@@ -51,11 +70,14 @@ def launch(
     except (OSError, ValueError) as error:
         if not isinstance(error, OSError) and not _is_raised_here(error):
             raise
-        _refuse(error)
+        _refuse(error, config)
 
 
 def _log_plainly() -> None:
-    """Writes the log of the package as plain lines to stderr."""
+    """Writes the log of the package as plain lines to stderr, and takes any path on stdout."""
+    # A path may have bytes that are not UTF-8. On stderr, Python writes them as escapes already.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     logger = logging.getLogger("tf_inpaint")
     logger.handlers = [logging.StreamHandler()]
     logger.setLevel(logging.INFO)
@@ -96,12 +118,26 @@ def _muted_stderr() -> Iterator[None]:
         os.close(stderr)
 
 
-def _refuse(error: Exception) -> NoReturn:
-    """Prints the error as one line and exits with code 2."""
+def _refuse(error: Exception, config: Any) -> NoReturn:
+    """Prints the error of a command with this config as one line and exits with code 2."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     program = spec.name.removesuffix(".__main__") if spec else os.path.basename(sys.argv[0])
-    print(f"{program}: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+    message = system_error_text(error, config) if isinstance(error, OSError) else str(error)
+    print(f"{program}: error: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(2)
+
+
+def system_error_text(error: OSError, config: Any) -> str:
+    """The sentence for an error of the system, or the text of an error without a remedy."""
+    required, remedy = REMEDIES.get(error.errno, ("", ""))
+    path = error.filename
+    if path is None and remedy == SPACE:
+        # The error was in an open file and does not name the file, so the folder is named.
+        folders = (getattr(config, name, "") for name in ("out_dir", "export_dir", "run_dir"))
+        path = next(filter(None, folders), "The output folder")
+    if path is None or not remedy:
+        return str(error)
+    return f"{path} must {required}; received the error {error.strerror!r}; {remedy}."
 
 
 def _is_raised_here(error: BaseException) -> bool:
