@@ -45,12 +45,13 @@ def run(config: ExportConfig) -> int:
     trained = run_directory.load(config.run_dir)
     folder = Path(config.export_dir or Path("export") / Path(config.run_dir).absolute().name)
     target = folder / str(next_version(folder, config.version))
+    check_max_pixels(config.max_pixels, trained.config.image_size)
+    started = time.perf_counter()
+    model = ServedModel(trained, config)  # It may refuse settings, so a folder is made only then.
     folder.mkdir(parents=True, exist_ok=True)
     # The server takes whole numbers only for versions, so it ignores this folder.
     hidden = Path(tempfile.mkdtemp(prefix=".", dir=folder))
     try:
-        started = time.perf_counter()
-        model = ServedModel(trained, config)
         model.save(hidden)
         export_record.write(hidden / "assets.extra" / "export.json", config, model, trained)
         requests = export_check.example_inputs(model, WARM_UP_ROWS)
@@ -68,6 +69,19 @@ def run(config: ExportConfig) -> int:
         f"{target}: {', '.join(model.functions)}; {megabytes:.0f} MB, checked, in {seconds:.0f} s"
     )
     return 0
+
+
+def check_max_pixels(max_pixels: int, image_size: int) -> None:
+    """Checks that the model takes encoded images of the size of its own images.
+
+    Raises:
+        ValueError: the model takes only smaller ones.
+    """
+    if max_pixels < image_size**2:
+        raise ValueError(
+            f"--max_pixels must be at least {image_size**2}, the number of pixels of the images "
+            f"that the network sees; received {max_pixels}; raise it or leave it out."
+        )
 
 
 def publish(hidden: Path, target: Path) -> None:
@@ -94,20 +108,23 @@ def next_version(folder: Path, version: int | None) -> int:
         version: a number, or None for the next one.
 
     Raises:
-        ValueError: the version exists, or the folder is a file.
+        ValueError: the version exists, or the folder cannot be written.
     """
-    if folder.exists() and not folder.is_dir():
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise ValueError(
-            f"--export_dir must be a folder; received {folder}, a file; choose another."
+            f"--export_dir must be a folder that can be written; received {folder}; choose another."
         )
     paths = folder.glob("*") if folder.exists() else []
     existing = [int(path.name) for path in paths if path.name.isdecimal()]
+    # A server ignores a folder whose number is above its int64.
+    following = max((number for number in existing if number < 2**63 - 1), default=0) + 1
     if version in existing:
         raise ValueError(
             f"--version must be new, for nothing is overwritten; {folder} has {version}; "
-            f"leave it out for {max(existing) + 1}."
+            f"leave it out for {following}."
         )
-    return version or max(existing, default=0) + 1
+    return version or following
 
 
 if __name__ == "__main__":

@@ -69,8 +69,9 @@ def test_next_version_is_the_next_number_and_none_is_overwritten(tmp_path):
     (tmp_path / str(2**63 - 1)).mkdir()
     assert export.next_version(tmp_path, None) == 8
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="must be a folder"):
-        export.next_version(tmp_path / "file", None)
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ValueError, match="must be a folder that can be written"):
+            export.next_version(folder, None)
 
 
 @pytest.mark.parametrize(
