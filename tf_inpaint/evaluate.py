@@ -19,14 +19,18 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tf_inpaint.compositing.masks import NAMES
-from tf_inpaint.config import EvaluateConfig
+from tf_inpaint.config import EvaluateConfig, TrainConfig
 from tf_inpaint.evaluation.results import Results
+from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.inputs.mask_sources import MaskSource, new_mask_source
 from tf_inpaint.inputs.masked_images import ExampleMaker
 from tf_inpaint.inputs.named_images import held_out, pictures
+
+if TYPE_CHECKING:  # The module imports TensorFlow.
+    from tf_inpaint.runs.run_directory import Run
 
 log = logging.getLogger("tf_inpaint")
 
@@ -38,16 +42,34 @@ def run(config: EvaluateConfig) -> int:
         ValueError: a setting does not fit, a library is missing, or no image can be read.
     """
     # These modules import TensorFlow.
-    from tf_inpaint.evaluation import batches, compared_runs, methods, report, scores
-    from tf_inpaint.runs.inpainters import frozen_networks
+    from tf_inpaint.evaluation import compared_runs, methods
 
-    # Load the runs, and claim the output folder.
     methods.check_modules(config.methods)
     folders = compared_runs.run_folders(config)
     trained = compared_runs.shared_config(folders)
     runs = compared_runs.load_runs(folders)
-    settings = job_settings(config, {label: run.identity for label, run in runs.items()})
     out_dir = Path(config.out_dir or Path(folders[0]) / "evaluation")
+    with locked(out_dir):
+        return evaluate_runs(config, trained, runs, out_dir)
+
+
+def evaluate_runs(
+    config: EvaluateConfig, trained: TrainConfig, runs: Mapping[str, "Run"], out_dir: Path
+) -> int:
+    """Does what `run` does, in a folder that no other command writes.
+
+    Args:
+        config: settings of the command.
+        trained: settings of the data, which all runs share.
+        runs: runs by name.
+        out_dir: output folder.
+    """
+    # These modules import TensorFlow.
+    from tf_inpaint.evaluation import batches, methods, report, scores
+    from tf_inpaint.runs.inpainters import frozen_networks
+
+    # Read the existing results.
+    settings = job_settings(config, {label: run.identity for label, run in runs.items()})
     results = Results(out_dir, settings, config.overwrite)
     scores.check_distances(config.measure, trained)
     # Read the images under every mask.
