@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tf_inpaint.config import ClientConfig
 from tf_inpaint.files import folders, images
+from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.files.journal import Journal
 from tf_inpaint.inputs.mask_sources import MaskFolder, MaskSource, new_mask_source
 from tf_inpaint.inputs.named_images import Input, files, rename_for_job
@@ -59,11 +60,29 @@ class ClientJob:
         self.config = config
         self.out_dir = Path(config.out_dir)
         self.settings = dataclasses.asdict(config) | {"command": "client"}
-        self.journal = Journal(self.out_dir / "completions.jsonl")
+        fields = {"file": str, "completion": str}
+        self.journal = Journal(self.out_dir / "completions.jsonl", fields)
         self.done: dict[str, dict] = {}
+        # Whether the journal has rows that `done` no longer has.
+        self._outdated = False
         folders.check(self.out_dir, self.settings, UNCHECKED_SETTINGS, config.overwrite)
         if not config.overwrite:
             self.done = {row["file"]: row for row in self.journal.recover()}
+
+    def forget_damaged(self, items: Sequence[Input]) -> None:
+        """Removes images from `done` whose completion was deleted or damaged since.
+
+        Args:
+            items: the images to check.
+        """
+        count = len(self.done)
+        completions = {
+            item.file: [self.out_dir / self.done[item.file]["completion"]]
+            for item in items
+            if item.file in self.done
+        }
+        folders.forget_damaged(self.out_dir, self.done, completions)
+        self._outdated = len(self.done) < count
 
     def write(self, answer: FileAnswer) -> None:
         """Writes a completion, then its row in the journal.
@@ -74,6 +93,9 @@ class ClientJob:
             completions = [self.out_dir / row["completion"] for row in self.journal.recover()]
             folders.remove_files(self.out_dir, [*completions, self.journal.path])
             folders.begin(self.out_dir, self.settings)
+        if self._outdated:
+            self.journal.replace(self.done.values())
+            self._outdated = False
         item = answer.input
         row = {
             "file": item.file,
@@ -90,6 +112,12 @@ class ClientJob:
 
 def run(config: ClientConfig) -> int:
     """Completes every image; returns 0, or 1 if some images failed."""
+    with locked(Path(config.out_dir)):
+        return run_locked(config)
+
+
+def run_locked(config: ClientConfig) -> int:
+    """Does what `run` does, in a folder that no other command writes."""
     # Find out what to do.
     job = ClientJob(config)
     masks = find_masks(config)
@@ -99,6 +127,7 @@ def run(config: ClientConfig) -> int:
             f"Image files are required; {', '.join(config.images) or 'none'} holds none; "
             "check the path."
         )
+    job.forget_damaged(items)
     todo = [item for item in items if item.file not in job.done]
     # Complete the images.
     failures: dict[str, str] = {}

@@ -82,6 +82,7 @@ def new_plan(config: CompleteConfig) -> Plan:
     job = Job(out_dir, config, run.identity)
     shard, shards = map(int, config.shard.split("/"))
     items = rename_for_job(items, job.done)[shard::shards]
+    job.forget_damaged(items)
     return Plan(config, run, mask_source, maker, job, items)
 
 

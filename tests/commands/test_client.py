@@ -17,7 +17,7 @@ from serving_double import Refusal, error_body
 
 from tf_inpaint import client
 from tf_inpaint.config import ClientConfig
-from tf_inpaint.files import images
+from tf_inpaint.files import folder_lock, images
 from tf_inpaint.inputs.masked_images import GRAY
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +112,21 @@ def test_mask_file_and_its_inverse(double, photos):
 
 
 # --- Failures.
+
+
+def test_one_entry_of_a_folder_does_not_end_the_job(double, photos, logged):
+    """Pipes and links that lead nowhere are named, and a name that is not UTF-8 is no obstacle."""
+    name = os.fsdecode(b"caf\xe9.png")
+    (photos / "a.png").rename(photos / name)
+    os.mkfifo(photos / "pipe.png")
+    (photos / "itself.png").symlink_to("itself.png")
+    (photos / "nothing.png").symlink_to("gone.png")
+    config = new_config(double, photos)
+    assert client.run(config) == 1
+    completions = {Path(row["file"]).name: row["completion"] for row in rows(config.out_dir)}
+    assert len(completions) == 4 and completions[name] == name
+    for part in ("pipe.png cannot", "itself.png cannot", "nothing.png leads nowhere"):
+        assert sum("Not completed" in text and part in text for text in logged.messages) == 1
 
 
 def test_bad_files_are_reported_and_the_others_completed(double, photos, logged):
@@ -209,20 +224,58 @@ def test_job_goes_on_where_it_stopped_and_overwrites_only_if_asked(double, photo
     assert client.run(first) == 0
     (name,) = [row["completion"] for row in rows(first.out_dir)]
     done = Path(first.out_dir) / name
-    done.write_bytes(b"mine")
+    images.write(done, np.zeros((2, 3, 1)))
+    mine = done.read_bytes()
     double.requests.clear()
     assert client.run(new_config(double, photos, batch_size=8, workers=1)) == 0
-    assert done.read_bytes() == b"mine" and len(rows(first.out_dir)) == 4
+    assert done.read_bytes() == mine and len(rows(first.out_dir)) == 4
     assert sum(len(request["inputs"]["seeds"]) for request in double.requests) == 3
     assert len({row["completion"] for row in rows(first.out_dir)}) == 4
     other_mask = new_config(double, photos, mask="right")
     parts = "mask (center there)", "--overwrite"
     assert_refused(ValueError, lambda: client.run(other_mask), *parts)
     assert client.run(new_config(double, photos, mask="right", overwrite=True)) == 0
-    assert done.read_bytes() != b"mine"
+    assert done.read_bytes() != mine
     assert {row["mask"] for row in rows(first.out_dir)} == {"right"}
     elsewhere = new_config(double, photos, out_dir=str(photos))  # It is not empty.
     assert_refused(ValueError, lambda: client.run(elsewhere), "--out_dir", "something else")
+
+
+def test_deleted_and_damaged_completions_are_done_again(double, photos, logged):
+    """A row of a completion that was deleted or damaged since does not count."""
+    config = new_config(double, photos)
+    assert client.run(config) == 0
+    first, out = rows(config.out_dir), Path(config.out_dir)
+    contents = {row["completion"]: (out / row["completion"]).read_bytes() for row in first}
+    (out / "a.png").unlink()
+    (out / "more_a.png").write_text("text")
+    double.requests.clear()
+    assert client.run(config) == 0
+    assert sum(len(request["inputs"]["seeds"]) for request in double.requests) == 2
+    assert {name: (out / name).read_bytes() for name in contents} == contents
+    assert sorted(map(str, rows(out))) == sorted(map(str, first))
+    (text,) = logged.messages
+    assert text.startswith(f"2 of the results in {out} are not complete")
+
+
+@pytest.mark.parametrize("line", ["{}", '{"file": "a", "completion": 7}', "[]", "\x00"])
+def test_damaged_record_is_one_sentence(double, photos, line):
+    """A line of completions.jsonl that is no row is named, and nothing is sent."""
+    config = new_config(double, photos)
+    assert client.run(config) == 0
+    (Path(config.out_dir) / "completions.jsonl").write_text(line + "\n")
+    double.requests.clear()
+    assert_refused(ValueError, lambda: client.run(config), "out/completions.jsonl", "restore")
+    assert double.requests == []
+
+
+def test_second_client_in_one_folder_is_refused(double, photos):
+    """Only one client at a time writes into a folder, and leaves no hidden file."""
+    config = new_config(double, photos)
+    with folder_lock.locked(Path(config.out_dir)):
+        assert_refused(ValueError, lambda: client.run(config), "one command at a time", "/out;")
+    assert double.requests == [] and not Path(config.out_dir).exists()
+    assert client.run(config) == 0
 
 
 @pytest.mark.parametrize(

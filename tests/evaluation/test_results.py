@@ -1,6 +1,8 @@
 """Output folder of an evaluation: killed, continued, refused and overwritten."""
 
 import dataclasses
+import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +21,17 @@ from tiny import SIZE
 from tf_inpaint import evaluate
 from tf_inpaint.evaluation import results
 from tf_inpaint.evaluation.batches import read_examples
-from tf_inpaint.files import images
+from tf_inpaint.files import folder_lock, folders, images
 from tf_inpaint.inputs.masked_images import ExampleMaker
 from tf_inpaint.inputs.named_images import held_out, pictures
 from tf_inpaint.runs import from_config, run_directory
+
+
+@pytest.fixture
+def logged(caplog, monkeypatch):
+    """Records of what the package logs."""
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+    return caplog
 
 
 def test_a_killed_evaluation_continues_and_ends_alike(folder, done, tmp_path, monkeypatch):
@@ -151,3 +160,70 @@ def test_metrics_of_equal_images_and_of_no_hole():
     assert results.finite(metrics["hole_psnr"][0]) is None
     assert results.finite(metrics["psnr"][0]) == results.MAX_PSNR
     assert "contextual" not in results.image_metrics(pictures, known, pictures, None)
+
+
+# --- Files that were deleted or damaged.
+
+
+def test_rows_without_their_pictures_are_computed_again(folder, tmp_path, logged):
+    """A row counts only if its completion and its originals are whole."""
+    config = new_config(
+        folder, tmp_path / "out", **ONE_METHOD | {"methods": ("mean_color", "telea")}
+    )
+    assert evaluate.run(config) == 0
+    before = untimed_rows(tmp_path / "out")
+    pictures = {path: path.read_bytes() for path in (tmp_path / "out/images").rglob("*.png")}
+    (tmp_path / "out/images/mean_color/center/0.png").unlink()
+    (tmp_path / "out/images/original/center/1.png").write_text("text")
+    assert evaluate.run(config) == 0
+    (text,) = [text for text in logged.messages if "not complete" in text]
+    assert text.startswith(f"3 of the results in {tmp_path}/out are")
+    assert {path: path.read_bytes() for path in pictures} == pictures
+    assert untimed_rows(tmp_path / "out") == before
+
+
+ROW = '{"method": "a", "mask": "center", "image": "0", "file": "0.png", "hole_share": 0.5}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("evaluation.json", ""),
+        ("evaluation.json", "\x89PNG"),
+        ("evaluation.json", "[]"),
+        ("evaluation.json", "{}"),
+        ("evaluation.json", '{"results": {}}'),
+        ("evaluation.json", '{"results": [7]}'),
+        ("evaluation.json", f'{{"results": [{ROW}, {{}}]}}'),
+        ("evaluation.json", '{"results": [' + ROW.replace("0.5", "null") + "]}"),
+        ("evaluation.json", "[" * 100_000),
+        (".journal.jsonl", "{}\n"),
+        (".journal.jsonl", ROW.replace('"0"', "0") + "\n"),
+        ("config.json", "[]"),
+        ("config.json", '{"command": "evaluate", "mask_sources": [], "seed": 0}'),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_damaged_files_are_one_sentence(tmp_path, name, text):
+    """The sentence names the file, and the file stays."""
+    settings = {"command": "evaluate", "mask_sources": {}, "seed": 0}
+    folders.begin(tmp_path, settings)
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError) as refusal:
+        results.Results(tmp_path, settings, overwrite=False)
+    message = str(refusal.value)
+    assert re.fullmatch(
+        rf"[^;]+; [^;]*{tmp_path}/{name}.*; restore the file, or choose .*\.", message
+    )
+    assert (tmp_path / name).read_bytes() == text.encode("latin-1")
+
+
+def test_second_evaluation_in_one_folder_is_refused(folder, tmp_path):
+    """Only one evaluation at a time writes into a folder. A refusal leaves nothing."""
+    config = new_config(folder, tmp_path / "out", **ONE_METHOD)
+    with folder_lock.locked(tmp_path / "out"):
+        with pytest.raises(ValueError, match=f"is writing into {tmp_path}/out; wait"):
+            evaluate.run(config)
+    assert list(tmp_path.iterdir()) == []
+    assert evaluate.run(config) == 0
+    assert not list((tmp_path / "out").glob(".*"))

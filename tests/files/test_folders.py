@@ -1,10 +1,13 @@
 """Output folders: what may be written into, continued or replaced."""
 
 import json
+import logging
+import os
 
+import numpy as np
 import pytest
 
-from tf_inpaint.files import folders
+from tf_inpaint.files import folders, images
 
 SETTINGS = {"command": "complete", "steps": 5, "count": 3}
 
@@ -79,11 +82,43 @@ def test_nothing_is_removed_or_made_behind_a_link(tmp_path):
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("text", ['{"command": "evaluate"}', "{}", "no JSON"])
+@pytest.mark.parametrize(
+    "text", ['{"command": "evaluate"}', "{}", "no JSON", "", "[]", "7", "\xff", "[" * 100_000]
+)
 def test_folder_of_another_command_is_never_used(tmp_path, text, overwrite):
-    (tmp_path / "config.json").write_text(text)
+    (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(ValueError, match="holds something else"):
         check(tmp_path, overwrite)
+
+
+def test_picture_is_whole_from_its_first_byte_to_its_last(tmp_path):
+    path = tmp_path / "a.png"
+    images.write(path, np.zeros((5, 4, 3)))
+    data = path.read_bytes()
+    assert folders.is_whole_png(path)
+    for damaged in (b"", b"text", data[:-1], data[1:], data[:8], data[-12:], data + b"\n"):
+        path.write_bytes(damaged)
+        assert not folders.is_whole_png(path)
+    path.unlink()
+    assert not folders.is_whole_png(path)
+    path.mkdir()
+    assert not folders.is_whole_png(path)
+    os.mkfifo(tmp_path / "pipe.png")
+    assert not folders.is_whole_png(tmp_path / "pipe.png")
+
+
+def test_results_without_their_pictures_are_forgotten_and_named(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+    a, b, c = (tmp_path / f"{name}.png" for name in "abc")
+    for path in (a, c):
+        images.write(path, np.zeros((5, 4, 3)))
+    done = {name: {} for name in "abcd"}
+    folders.forget_damaged(tmp_path, done, {"a": [a], "c": [a, c]})
+    assert list(done) == ["a", "b", "c", "d"] and not caplog.messages
+    folders.forget_damaged(tmp_path, done, {"a": [a], "b": [a, b], "c": [c, b]})
+    assert list(done) == ["a", "d"]
+    (text,) = caplog.messages
+    assert text.startswith(f"2 of the results in {tmp_path} are") and f"such as {b}." in text
 
 
 def test_file_in_place_of_a_folder_is_refused(tmp_path):

@@ -39,6 +39,60 @@ def test_a_removed_journal_is_empty(tmp_path):
         assert not journal.path.exists() and journal.recover() == []
 
 
+def test_replaced_rows_are_the_only_rows(tmp_path):
+    """`replace` writes the file again."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append(ROWS)
+    journal.replace(ROWS[1:])
+    assert journal.recover() == journal.read() == ROWS[1:]
+
+
+def test_file_that_was_written_in_one_piece_has_no_incomplete_line(tmp_path):
+    """`read` refuses an incomplete line, and leaves the file as it is."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    assert journal.read() == []
+    journal.append(ROWS)
+    data = journal.path.read_bytes()[:-5]
+    journal.path.write_bytes(data)
+    with pytest.raises(ValueError, match="a JSON object on every line; "):
+        journal.read()
+    assert journal.path.read_bytes() == data
+
+
+@pytest.mark.parametrize("tail", [b"\x00\x00", b"no row", b"\x89PNG\r\n\x1a"])
+def test_data_that_is_no_row_is_not_cut_off(tmp_path, tail):
+    """Only the beginning of a row is cut off at the end of a file."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append(ROWS[:1])
+    data = journal.path.read_bytes() + tail
+    journal.path.write_bytes(data)
+    with pytest.raises(ValueError, match="a JSON object on every line; "):
+        journal.recover()
+    assert journal.path.read_bytes() == data
+
+
+@pytest.mark.parametrize("row", [{}, {"file": 7}, {"file": "a", "z": {}}])
+def test_row_without_its_fields_is_refused(tmp_path, row):
+    """A field that is missing or has another type is named."""
+    journal = Journal(tmp_path / "journal.jsonl", {"file": str, "z": list})
+    journal.append([{"file": "a", "z": []}, row])
+    with pytest.raises(ValueError, match=r"must have file, z; .*journal.jsonl has a row with a wr"):
+        journal.recover()
+
+
+def test_folder_in_place_of_the_file_is_refused(tmp_path):
+    """The error names the path and the reason."""
+    with pytest.raises(ValueError, match=r"file that can be read; received .* \(Is a directory\);"):
+        Journal(tmp_path).recover()
+
+
+def test_deeply_nested_line_is_refused(tmp_path):
+    """A line that exhausts the parser is damaged."""
+    (tmp_path / "journal.jsonl").write_text("[" * 100_000 + "\n")
+    with pytest.raises(ValueError, match="a JSON object on every line; "):
+        Journal(tmp_path / "journal.jsonl").recover()
+
+
 @pytest.mark.parametrize("line", [b"\x89PNG", b"", b"7", b'"a"', b'{"file": ', b"[{}]"])
 def test_a_damaged_line_is_refused_and_stays(tmp_path, line):
     """A line that is no JSON object is named, and the file is not changed."""

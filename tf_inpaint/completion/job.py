@@ -3,7 +3,7 @@
 import base64
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from tf_inpaint.config import CompleteConfig
 from tf_inpaint.files import folders, images
 from tf_inpaint.files.journal import Journal
 from tf_inpaint.inputs.masked_images import Example
+from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.metrics import bands
 
 if TYPE_CHECKING:  # The module imports TensorFlow.
@@ -22,6 +23,8 @@ if TYPE_CHECKING:  # The module imports TensorFlow.
 
 UNCHECKED_SETTINGS = {"images", "count", "out_dir", "overwrite", "details", "shard"}
 """Settings that may change when a job goes on. No completion depends on them."""
+FIELDS = {"file": str, "completion": str}
+"""Names and types of what every row has that a job reads."""
 
 
 class Job:
@@ -49,7 +52,7 @@ class Job:
         self.sheet = out_dir / f"sheet{part}.png"
         self.film = out_dir / f"search{part}.gif"
         self.page = out_dir / f"index{part}.html"
-        self.journal = Journal(out_dir / f".journal{part}.jsonl")
+        self.journal = Journal(out_dir / f".journal{part}.jsonl", FIELDS | {"z": list})
         self.done: dict[str, dict] = {}
         folders.check(out_dir, self.settings, UNCHECKED_SETTINGS, config.overwrite)
         folders.check_no_link(out_dir / "details")
@@ -57,16 +60,40 @@ class Job:
             self.resume()
 
     def resume(self) -> None:
-        """Reads what earlier calls have done: the results of finished jobs, then the journal."""
+        """Reads what earlier calls have done: the results of finished jobs, then the journal.
+
+        Raises:
+            ValueError: a file with results is damaged.
+        """
         if self.rows.exists():
-            for row in Journal(self.rows).recover():
-                self.done[row["file"]] = row | {"z": []}
-            with np.load(self.latents) as latents:
-                for file, z in zip(latents["files"].tolist(), latents["z"], strict=True):
-                    self.done[file]["z"].append(z)
+            rows = Journal(self.rows, FIELDS).read()
+            # The latents are written before the rows, so they may be those of more images.
+            latents = read_latents(self.latents)
+            self.done = {row["file"]: row | {"z": latents.get(row["file"], [])} for row in rows}
         for row in self.journal.recover():
-            z = [np.frombuffer(base64.b64decode(text), np.float32) for text in row["z"]]
-            self.done[row["file"]] = row | {"z": z}
+            self.done[row["file"]] = row | {"z": decoded_latents(row, self.journal.path)}
+        # A row without a reason is that of an image without a search.
+        lacking = [row["file"] for row in self.done.values() if row.get("reason") and not row["z"]]
+        lengths = {len(z) for row in self.done.values() for z in row["z"]}
+        if lacking or len(lengths) > 1 or (self.rows.exists() and not self.done):
+            raise ValueError(
+                "A job must have rows, and the latents of every row; "
+                f"{self.rows}, {self.latents} and {self.journal.path} do not fit together; "
+                "restore the files, or pass --overwrite or another --out_dir."
+            )
+
+    def forget_damaged(self, items: Iterable[Input]) -> None:
+        """Removes images from `done` whose completion was deleted or damaged since.
+
+        Args:
+            items: the images to check.
+        """
+        completions = {
+            item.file: [self.out_dir / self.done[item.file]["completion"]]
+            for item in items
+            if item.file in self.done
+        }
+        folders.forget_damaged(self.out_dir, self.done, completions)
 
     def begin(self) -> None:
         """Makes the folder, and removes what is to be overwritten."""
@@ -78,7 +105,7 @@ class Job:
 
     def remove(self) -> None:
         """Deletes what an earlier job wrote, and nothing else."""
-        rows = Journal(self.rows).recover() + self.journal.recover()
+        rows = Journal(self.rows, FIELDS).read() + self.journal.recover()
         completions = [self.out_dir / row["completion"] for row in rows]
         details = [self.out_dir / "details" / path.stem for path in completions]
         pictures = [path for folder in details for path in folder.glob("*.png")]
@@ -168,6 +195,43 @@ class Job:
         self.journal.remove()
         write_sheet(self.sheet, self.out_dir, stems, any("squares" in row for row in rows))
         write_page(self.page, rows, self.sheet, self.film, self.config, self.settings)
+
+
+def read_latents(path: Path) -> dict[str, list[np.ndarray]]:
+    """Returns the z of each square of each image, by `Input.file`.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    latents: dict[str, list[np.ndarray]] = {}
+    try:
+        with np.load(path) as arrays:
+            files, rows = arrays["files"].tolist(), arrays["z"].astype(np.float32)
+        for file, z in zip(files, rows, strict=True):
+            latents.setdefault(file, []).append(z.reshape(rows.shape[1]))
+    # A damaged file makes NumPy raise nearly any exception: KeyError, BadZipFile, ...
+    except Exception as error:
+        raise ValueError(
+            "The latents of a job must be a file that can be read; received "
+            f"{path} ({' '.join(str(error).split()) or type(error).__name__}); restore the file, "
+            "or pass --overwrite or another --out_dir."
+        ) from None
+    return latents
+
+
+def decoded_latents(row: dict, path: Path) -> list[np.ndarray]:
+    """Returns the z of each square of a row in the journal.
+
+    Raises:
+        ValueError: an entry is damaged.
+    """
+    try:
+        return [np.frombuffer(base64.b64decode(text), np.float32) for text in row["z"]]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"The latents in the record of a job must be float32 in base64; {path} has other ones "
+            f"for {row['file']}; restore the file, or choose another --out_dir."
+        ) from None
 
 
 def search_numbers(completions: "Completions | None") -> dict[str, float | int | str | None]:

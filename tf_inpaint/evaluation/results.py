@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tf_inpaint.files import folders, images
-from tf_inpaint.files.journal import Journal
+from tf_inpaint.files.journal import Journal, check_row
 from tf_inpaint.inputs.masked_images import Example
 from tf_inpaint.metrics import pairwise
 
@@ -35,6 +35,14 @@ MAX_PSNR = 60.0
 Without a maximum, one exactly filled hole makes the mean infinite. Such a hole is not rare: a
 hidden background is often filled exactly.
 """
+FIELDS = {
+    "method": str,
+    "mask": str,
+    "image": str,
+    "file": str,
+    "hole_share": (int, float),
+}
+"""Names and types of what every row has that the report needs."""
 ORIGINAL, MASKED = "original", "masked"
 """Names of the folders with the original and the masked images, beside those of the methods."""
 
@@ -67,7 +75,7 @@ class Results:
         self.settings = settings
         self.overwrite = overwrite
         self.path = out_dir / "evaluation.json"
-        self.journal = Journal(out_dir / ".journal.jsonl")
+        self.journal = Journal(out_dir / ".journal.jsonl", FIELDS)
         self.rows: dict[Key, dict] = {}
         # Mask and file of the originals that this process has written.
         self._written: set[tuple[str, str]] = set()
@@ -89,7 +97,12 @@ class Results:
         path = self.out_dir / "config.json"
         if not path.exists():
             return sources
-        existing = json.loads(path.read_text()).get("mask_sources", {})
+        existing = (folders.read_object(path) or {}).get("mask_sources", {})
+        if not isinstance(existing, dict):
+            raise ValueError(
+                f"The mask_sources of an evaluation must be a JSON object; {path} has {existing}; "
+                "restore the file, or choose another --out_dir."
+            )
         for name, source in sources.items():
             if existing.get(name, source) != source:
                 raise ValueError(
@@ -100,23 +113,44 @@ class Results:
         return existing | sources
 
     def recover(self) -> None:
-        """Reads the rows of an earlier evaluation, from its result and from its journal."""
+        """Reads the rows of an earlier evaluation, from its result and from its journal.
+
+        A row is left out if one of its pictures was deleted or damaged since.
+        """
         for row in self.recorded_rows():
             self.rows[row["method"], row["mask"], row["image"]] = row
+        pictures = {key: self.picture_paths(row) for key, row in self.rows.items()}
+        folders.forget_damaged(self.out_dir, self.rows, pictures)
+
+    def picture_paths(self, row: Mapping[str, Any]) -> list[Path]:
+        """Returns the paths of the completion of a row, and of its original and masked image."""
+        return [
+            self.folder(method, row["mask"]) / row["file"]
+            for method in (row["method"], ORIGINAL, MASKED)
+        ]
 
     def recorded_rows(self) -> list[dict]:
-        """Returns the rows in the result and in the journal of an earlier evaluation."""
-        rows = json.loads(self.path.read_text())["results"] if self.path.exists() else []
+        """Returns the rows in the result and in the journal of an earlier evaluation.
+
+        Raises:
+            ValueError: one of the files is damaged.
+        """
+        rows = []
+        if self.path.exists():
+            rows = (folders.read_object(self.path) or {}).get("results")
+            if not isinstance(rows, list):
+                raise ValueError(
+                    "The result of an evaluation must be a JSON object with a list of results; "
+                    f"{self.path} is none; restore the file, or choose another --out_dir."
+                )
+            for row in rows:
+                check_row(row, FIELDS, self.path)
         return rows + self.journal.recover()
 
     def begin(self) -> None:
         """Creates the folder. With `overwrite`, deletes what an earlier evaluation wrote."""
         if self.overwrite:
-            pictures = [
-                self.folder(method, row["mask"]) / row["file"]
-                for row in self.recorded_rows()
-                for method in (row["method"], ORIGINAL, MASKED)
-            ]
+            pictures = [path for row in self.recorded_rows() for path in self.picture_paths(row)]
             folders.remove_files(self.out_dir, [*pictures, self.path, self.journal.path])
         folders.begin(self.out_dir, self.settings)
 

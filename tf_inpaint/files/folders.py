@@ -1,13 +1,22 @@
 """Checks that a command may write into its output folder, and begins the folder."""
 
 import contextlib
+import functools
 import json
+import logging
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tf_inpaint.files import images
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+"""First bytes of every PNG file."""
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+"""Last bytes of every PNG file."""
+
+log = logging.getLogger("tf_inpaint")
 
 
 def check_writable(out_dir: Path) -> None:
@@ -66,10 +75,14 @@ def check(
         return
     # Read the settings of the job in the folder.
     path = out_dir / "config.json"
-    existing = {}
+    existing: dict | None = {}
     if path.exists():
-        with contextlib.suppress(ValueError):
-            existing = json.loads(path.read_text())
+        existing = read_object(path)
+        if existing is None:
+            raise ValueError(
+                f"--out_dir must be new, empty, or a job to continue; {out_dir} holds something "
+                f"else, for {path} is no JSON object; restore the file, or choose another."
+            )
     # Another machine of this job may be writing config.json at this moment, under a hidden name.
     elif all(other.name[0] == "." for other in out_dir.iterdir()):
         return
@@ -145,10 +158,59 @@ def remove_files(out_dir: Path, files: Iterable[Path]) -> None:
             folder.rmdir()
 
 
+def forget_damaged(
+    out_dir: Path, done: dict[Any, dict], pictures: Mapping[Any, Iterable[Path]]
+) -> None:
+    """Removes results whose pictures are missing or damaged from `done`, and says so in the log.
+
+    Args:
+        out_dir: folder of the job.
+        done: rows of the results by their keys.
+        pictures: paths of the pictures of the results to check, by the keys of `done`.
+    """
+    is_whole = functools.cache(is_whole_png)  # Several results may share a picture.
+    damaged = {key: path for key, paths in pictures.items() for path in paths if not is_whole(path)}
+    for key in damaged:
+        del done[key]
+    if damaged:
+        log.warning(
+            "%d of the results in %s are not complete, for their pictures are missing or damaged, "
+            "such as %s. They are computed again if they are asked for.",
+            len(damaged),
+            out_dir,
+            next(iter(damaged.values())),
+        )
+
+
+def is_whole_png(path: Path) -> bool:
+    """Whether a path is a regular file that begins and ends as a PNG file does.
+
+    So a file that is missing, empty, cut or of another kind is noticed without decoding it.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(PNG_START))
+            file.seek(-len(PNG_END), os.SEEK_END)
+            return start == PNG_START and file.read() == PNG_END
+    except OSError:  # The file is shorter, or cannot be read.
+        return False
+
+
 def begin(out_dir: Path, settings: Mapping[str, Any]) -> None:
     """Makes the folder of a job, with its `config.json`."""
     out_dir.mkdir(parents=True, exist_ok=True)
     write_json(out_dir / "config.json", settings)
+
+
+def read_object(path: Path) -> dict | None:
+    """Returns the object in a JSON file, or None if the file cannot be read or has none."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
