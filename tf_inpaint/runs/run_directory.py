@@ -21,6 +21,7 @@ import tensorflow as tf
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.config.flags import differing, from_json, to_flags, to_json
 from tf_inpaint.files import images
+from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.gan.encoder import Encoder, EncoderTraining
 from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization
 from tf_inpaint.runs import from_config
@@ -82,13 +83,18 @@ def directory(config: TrainConfig) -> Path:
 def created(config: TrainConfig, strategy: tf.distribute.Strategy) -> Iterator[Path]:
     """The folder to write to: the run directory on the chief, a temporary folder on other workers.
 
-    Every worker must do what the chief does, for reading a variable may involve all workers.
+    Every worker must do what the chief does, for reading a variable may involve all workers. Only
+    the chief locks the run directory.
+
+    Raises:
+        ValueError: the run directory cannot be used (see `create`), or another training writes it.
     """
     resolver = strategy.cluster_resolver
     if resolver:  # worker 0 is the chief where `TF_CONFIG` names none
         chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
     if resolver is None or (resolver.task_type or chief, resolver.task_id or 0) == (chief, 0):
-        yield create(config)
+        with locked(directory(config)):
+            yield create(config)
     else:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "samples").mkdir()
