@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 from tf_inpaint.config import ExportConfig
+from tf_inpaint.files.folder_lock import locked
 
 WARM_UP_ROWS = 1
 """Number of rows of a warm-up request."""
@@ -49,20 +50,24 @@ def run(config: ExportConfig) -> int:
     started = time.perf_counter()
     model = ServedModel(trained, config)  # It may refuse settings, so a folder is made only then.
     folder.mkdir(parents=True, exist_ok=True)
-    # The server takes whole numbers only for versions, so it ignores this folder.
-    hidden = Path(tempfile.mkdtemp(prefix=".", dir=folder))
-    try:
-        model.save(hidden)
-        export_record.write(hidden / "assets.extra" / "export.json", config, model, trained)
-        requests = export_check.example_inputs(model, WARM_UP_ROWS)
-        # The default signature has inputs and outputs of its own, which the server prepares apart.
-        requests = {"serving_default": requests["complete"]} | requests
-        warm_up.write(hidden / "assets.extra" / "tf_serving_warmup_requests", folder.name, requests)
-        export_check.check(model, hidden, CHECKED_ROWS, TOLERANCE)
-        publish(hidden, target)
-    except BaseException:
-        shutil.rmtree(hidden, ignore_errors=True)
-        raise
+    with locked(folder, f".{target.name}.lock"):
+        # The server takes whole numbers only for versions, so it ignores this folder.
+        hidden = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+        try:
+            model.save(hidden)
+            export_record.write(hidden / "assets.extra" / "export.json", config, model, trained)
+            requests = export_check.example_inputs(model, WARM_UP_ROWS)
+            # The default signature has inputs and outputs of its own, which the server prepares
+            # apart.
+            requests = {"serving_default": requests["complete"]} | requests
+            warm_up.write(
+                hidden / "assets.extra" / "tf_serving_warmup_requests", folder.name, requests
+            )
+            export_check.check(model, hidden, CHECKED_ROWS, TOLERANCE)
+            publish(hidden, target)
+        except BaseException:
+            shutil.rmtree(hidden, ignore_errors=True)
+            raise
     megabytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
     seconds = time.perf_counter() - started
     print(

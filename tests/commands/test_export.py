@@ -9,6 +9,7 @@ from sentences import assert_one_sentence
 from tf_inpaint import export
 from tf_inpaint.config import ExportConfig, launch
 from tf_inpaint.exporting.signatures import resolved_settings
+from tf_inpaint.files import folder_lock
 from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.runs import run_directory
 from tf_inpaint.runs.inpainters import frozen_networks
@@ -87,6 +88,23 @@ def test_refused_settings_leave_no_folder(changes, words, exported, tmp_path):
         export.run(config)
     assert_one_sentence(refusal.value, words)
     assert not (tmp_path / "digits").exists()
+
+
+def test_second_export_of_one_version_is_refused(exported, tmp_path, monkeypatch):
+    """Two exports at once may write two versions, but not the same one."""
+
+    def end(*_):
+        raise OSError("the end")
+
+    monkeypatch.setattr("tf_inpaint.exporting.signatures.ServedModel.save", end)
+    monkeypatch.setattr("tf_inpaint.exporting.signatures.ServedModel.__init__", lambda *_: None)
+    config = dataclasses.replace(exported[0], export_dir=str(tmp_path))
+    with folder_lock.locked(tmp_path, ".1.lock"):
+        with pytest.raises(ValueError, match=f"is writing into {tmp_path}; wait"):
+            export.run(config)
+        with pytest.raises(OSError, match="the end"):
+            export.run(dataclasses.replace(config, version=2))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_failed_export_leaves_nothing(exported, tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ COMMANDS = {
     "train": {*LIBRARIES, *SHARED},
     "complete": {*SHARED, "completion", "compositing", "files"},
     "evaluate": {*SHARED, "evaluation", "compositing", "files"},
-    "export": {*SHARED, "exporting"},
+    "export": {*SHARED, "exporting", "files"},
     "explore": {*SHARED, "exploration", "files"},
     "paint": {*SHARED, "page"},
     # A client's machine may lack TensorFlow: no module that imports it.
