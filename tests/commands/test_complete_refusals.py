@@ -1,6 +1,8 @@
 """complete: images, masks, settings and folders that it refuses, each in one sentence."""
 
+import dataclasses
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_completions import new_config, rows, run, save
+from small_completions import new_config, rows, run, save, save_mask
 from tiny import SIZE, picture
 
 from tf_inpaint import complete
@@ -82,10 +84,48 @@ def test_good_images_are_completed_beside_bad_ones(run_folder, tmp_path, launch_
     assert (tmp_path / "out/sheet.png").exists()
 
 
+def test_one_entry_of_a_folder_does_not_end_the_job(run_folder, tmp_path, launch_exit):
+    """Pipes and links that lead nowhere are named, and a name that is not UTF-8 is no obstacle."""
+    out = tmp_path / os.fsdecode(b"out\xe9")
+    names = ["good", os.fsdecode(b"caf\xe9")]
+    for index, name in enumerate(names):
+        save(tmp_path / f"in/{name}.png", index)
+    os.mkfifo(tmp_path / "in/pipe.png")
+    (tmp_path / "in/itself.png").symlink_to("itself.png")
+    (tmp_path / "in/nothing.png").symlink_to("gone.png")
+    (tmp_path / "in/notes.heic").touch()
+    config = new_config(run_folder, out, tmp_path / "in")
+    for _ in range(2):
+        code, log = launch_exit(config)
+        assert code == 1
+        assert sorted(rows(out)) == sorted(names)
+        assert all((out / f"{name}.png").exists() for name in names)
+        listed = [line for line in log if line.startswith("Not completed: ")]
+        reasons = ["itself.png cannot be decoded", "nothing.png leads nowhere", "no regular file"]
+        for reason, line in zip(reasons, listed, strict=True):
+            assert reason in line
+        assert sum("1 entry of" in line and ".heic (1)" in line for line in log) == 1
+    assert b"caf?.png" in (out / "index.html").read_bytes()
+    # Another job of the folder replaces both.
+    assert launch_exit(dataclasses.replace(config, overwrite=True))[0] == 1
+    assert sorted(rows(out)) == sorted(names)
+
+
+@pytest.mark.parametrize("place", ["image", "mask"])
+def test_pipe_is_refused(run_folder, tmp_path, launch_exit, place):
+    """A pipe alone, as the image or the mask, is an error."""
+    os.mkfifo(tmp_path / "pipe.png")
+    image = tmp_path / "pipe.png" if place == "image" else run_folder / "in/00.png"
+    mask = str(tmp_path / "pipe.png") if place == "mask" else "center"
+    code, log = launch_exit(new_config(run_folder, tmp_path / "out", image, mask=mask))
+    assert code == 2 and "pipe.png" in log[-1] and "no regular file" in log[-1]
+    assert not (tmp_path / "out").exists()
+
+
 def test_mask_folder_lacking_a_file(run_folder, tmp_path, launch_exit):
     """Only the image without a mask fails."""
     for stem in ("00", "02"):
-        save(tmp_path / f"masks/{stem}.png", 5)
+        save_mask(tmp_path / f"masks/{stem}.png", 5)
     paths = [run_folder / f"in/{stem}.png" for stem in ("00", "01", "02")]
     mask = str(tmp_path / "masks")
     code, log = launch_exit(new_config(run_folder, tmp_path / "out", *paths, mask=mask))
@@ -128,7 +168,7 @@ def bad_mask_file(run_folder, tmp_path):
 
 
 def bad_mask_size(run_folder, tmp_path):
-    return {"mask": save(tmp_path / "mask.png", 0, 40)}
+    return {"mask": save_mask(tmp_path / "mask.png", 0, 40)}
 
 
 def inverted_name(run_folder, tmp_path):

@@ -1,6 +1,8 @@
 """Tests of the digits and of folders in `data.forms`: pictures, splits and labels."""
 
+import contextlib
 import gzip
+import os
 import sys
 
 import numpy as np
@@ -99,6 +101,32 @@ def test_folder_decodes_at_the_first_read_and_reports_unreadable_files(tmp_path,
     assert all("is empty" in reason for reason in source.unreadable.values())
     for name in source.unreadable:
         assert sum(f"/{name} " in record.getMessage() for record in caplog.records) == 1
+
+
+def test_folder_with_entries_that_are_no_pictures(tmp_path, caplog, monkeypatch):
+    """A pipe is left out, a folder that cannot be listed too, and what is no image is counted."""
+    caplog.set_level("INFO", "tf_inpaint")
+    fill(tmp_path, ["good.png", os.fsdecode(b"caf\xe9.png")])
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def scan_allowed(folder):
+        if os.path.basename(folder) == "closed":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scan_allowed)
+    read = set()
+    for split in ("train", "held_out"):
+        with contextlib.suppress(ValueError):  # The split of a few files may be empty.
+            source = open_source(f"folder:{tmp_path}", 8, 3, split=split)
+            read |= set(names(source))
+            source.read(np.arange(source.size))
+    assert read == {"good.png", os.fsdecode(b"caf\xe9.png"), "pipe.png"}
+    for part in ("pipe.png cannot", "closed cannot (Permission", f"1 entry of {tmp_path}: .txt"):
+        assert sum(part in message for message in caplog.messages) == 1
 
 
 def test_folder_without_pictures(tmp_path):

@@ -1,5 +1,6 @@
 """Tests of `files.images`: supported kinds of files, value ranges, atomic writing, grids, films."""
 
+import os
 import struct
 import zlib
 
@@ -183,6 +184,24 @@ def test_read_missing_file(tmp_path):
         images.read(tmp_path / "gone.png")
 
 
+def test_read_takes_regular_files_only(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "linked.png").symlink_to("pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path / "linked.png", "/dev/null"):
+        with pytest.raises(ValueError, match="no regular file.*; replace or remove it") as error:
+            images.read(path)
+        assert str(path) in str(error.value)
+
+
+def test_read_link_to_nothing_or_to_itself(tmp_path):
+    (tmp_path / "itself.png").symlink_to("itself.png")
+    with pytest.raises(ValueError, match=r"itself\.png cannot be decoded"):
+        images.read(tmp_path / "itself.png")
+    (tmp_path / "nothing.png").symlink_to("gone.png")
+    with pytest.raises(FileNotFoundError, match=r"nothing\.png leads nowhere; check the path"):
+        images.read(tmp_path / "nothing.png")
+
+
 def test_fit_returns_a_fitting_picture_unchanged():
     noise = np.random.default_rng(0).integers(0, 256, (28, 28, 1), dtype=np.uint8)
     np.testing.assert_array_equal(images.fit(noise, 28, 1), noise)
@@ -220,26 +239,6 @@ def test_fit_converts_channels():
     assert images.fit(primaries, 2, 1)[..., 0].tolist() == [[76, 150], [29, 9]]
     colors = images.fit(LEVELS[..., None], 16, 3)
     np.testing.assert_array_equal(colors, np.repeat(LEVELS[..., None], 3, axis=-1))
-
-
-def test_list_files(tmp_path):
-    for name in (
-        "b.PNG",
-        "a/2.jpeg",
-        "a/1.webp",
-        "a/c/x.Tiff",
-        ".hidden.png",
-        ".cache/y.png",
-        "notes.txt",
-        "png",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert images.list_files(tmp_path) == ["a/1.webp", "a/2.jpeg", "a/c/x.Tiff", "b.PNG"]
-    with pytest.raises(NotADirectoryError, match="is not a folder"):
-        images.list_files(tmp_path / "b.PNG")
-    with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
-        images.list_files(tmp_path / "nowhere")
 
 
 def test_atomic_keeps_the_old_file_if_writing_fails(tmp_path):

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import html.parser
 import json
+import os
 import re
 import shlex
 
@@ -126,6 +127,17 @@ def test_a_large_picture_is_linked(tmp_path):
     assert Page(webpage.links({"It": path, "no": tmp_path / "no"}, tmp_path)).all("a") == [
         {"href": "a%20b/%3C%26%3F.png"}
     ]
+
+
+def test_name_that_is_not_utf8(tmp_path):
+    """A link has the bytes of the name, and the page shows a sign for them."""
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    images.write(path, np.zeros((2, 2, 1), np.uint8))
+    numbers = webpage.numbers([{"file": str(path), "psnr": 1.0}], {"psnr": ("PSNR", 1)}, "Numbers")
+    links = webpage.links({path.name: path}, tmp_path)
+    webpage.write(tmp_path / "index.html", path.name, "", [numbers, links])
+    text = (tmp_path / "index.html").read_text("utf-8")
+    assert 'href="caf%E9.png"' in text and "<title>caf?.png</title>" in text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The images of a command: which images, and by which names."""
 
+import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +121,51 @@ def test_files_of_one_key_have_different_names(tmp_path):
     assert [item.key for item in items] == ["a.png", "a.png", "b.png"]
     assert [item.stem for item in items] == ["x_a", "y_a", "b"]
     assert len({item.file for item in items}) == 3
+
+
+def test_entry_that_cannot_be_used_fails_alone(tmp_path, monkeypatch):
+    """Links to nowhere, pipes and folders that cannot be listed are named when they are read."""
+    save_picture(tmp_path / "in/good.png", noise())
+    (tmp_path / "in/itself.png").symlink_to("itself.png")
+    (tmp_path / "in/nothing.png").symlink_to(tmp_path / "gone.png")
+    os.mkfifo(tmp_path / "in/pipe.png")
+    for folder in ("in/closed", "closed"):
+        (tmp_path / folder).mkdir()
+    scandir = os.scandir
+
+    def scan_allowed(folder):
+        if os.path.basename(folder) == "closed":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scan_allowed)
+    paths = [str(tmp_path / "in"), str(tmp_path / "closed"), str(tmp_path / ("x" * 300))]
+    items = files(paths, leave_out=tmp_path / "out")
+    keys = ["closed", "good.png", "itself.png", "nothing.png", "pipe.png", "closed", "x" * 300]
+    assert [item.key for item in items] == keys
+    np.testing.assert_array_equal(items.pop(1).read(), noise())
+    reasons = ["in/closed cannot", "itself.png", "nothing.png leads nowhere", "no regular file"]
+    for item, reason in zip(items, [*reasons, "closed cannot", "too long"], strict=True):
+        with pytest.raises((ValueError, OSError), match=reason):
+            item.read()
+
+
+def test_name_that_is_not_utf8(tmp_path):
+    """The name of such a file is kept."""
+    name = os.fsdecode(b"caf\xe9.png")
+    save_picture(tmp_path / name, noise())
+    (item,) = files([str(tmp_path)], leave_out=tmp_path / "out")
+    assert item.key == name and item.stem == name.removesuffix(".png")
+    assert item.seeds(0) == (0, zlib.crc32(b"caf\xe9.png"))
+    np.testing.assert_array_equal(item.read(), noise())
+
+
+def test_long_name_is_cut():
+    """A file system takes the name with its suffix, and no other output has the name."""
+    names = stems([f"{folder}/{125 * chr(252)}.png" for folder in "xyx"])  # 2 bytes each.
+    assert len(set(names)) == 3
+    assert all(len(os.fsencode(f"{name}.png")) <= 255 for name in names)
+    assert stems(["a" * 251 + ".png"]) == ["a" * 251]
 
 
 # --- Held-out images.

@@ -29,3 +29,13 @@ def test_mask_file_index_is_any_of_the_files():
     assert mask_file_index(3, "a.png", 5) == zlib.crc32(b"3 a.png") % 5
     indices = [mask_file_index(seed, str(key), 4) for seed in range(2) for key in range(100)]
     assert set(indices) == {0, 1, 2, 3} and indices[:100] != indices[100:]
+
+
+def test_key_may_hold_any_bytes():
+    """The bytes of a file name that is not UTF-8 are those of the file system."""
+    name = b"caf\xe9.png".decode(errors="surrogateescape")
+    checksum = zlib.crc32(b"caf\xe9.png")
+    assert image_seeds(7, name) == (7, checksum)
+    assert served_seed(0, name) % 2**32 == checksum
+    assert mask_file_index(3, name, 5) == zlib.crc32(b"3 caf\xe9.png") % 5
+    assert image_seeds(7, "caf\u00e9.png") == (7, zlib.crc32("caf\u00e9.png".encode()))

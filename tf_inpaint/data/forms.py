@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_inpaint.files import images
+from tf_inpaint.files import image_folders, images
 
 HELD_OUT = 10
 """Number of pictures of which one is held out, in a data set without test pictures."""
@@ -55,11 +55,9 @@ def open_folder(folder: str, split: str) -> Pictures:
     The pictures have no labels: subfolders may be classes, but also dates, cameras or shards.
     """
     held_out = split == "held_out"
-    paths = [
-        path
-        for path in images.list_files(folder)
-        if (zlib.crc32(os.fsencode(path)) % HELD_OUT == 0) == held_out
-    ]
+    # What is left out is logged once, with the training pictures.
+    files = image_folders.scan(folder).images if held_out else image_folders.list_files(folder)
+    paths = [path for path in files if (zlib.crc32(os.fsencode(path)) % HELD_OUT == 0) == held_out]
 
     def load(index: int) -> np.ndarray:
         return images.read(os.path.join(folder, paths[index]))

@@ -23,7 +23,7 @@ def write(results: Results, contents: Mapping, config: EvaluateConfig, settings:
         settings: settings that the page shows.
     """
     with images.atomic(results.out_dir / "evaluation.md") as path:
-        path.write_text(report_markdown(contents))
+        path.write_text(report_markdown(contents), encoding="utf-8", errors="replace")
     images.write(results.out_dir / "evaluation.png", sheet(results))
     write_page(results, contents, config, settings)
 

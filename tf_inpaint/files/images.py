@@ -7,6 +7,7 @@ range of the generator's tanh. C is 1 (gray) or 3 (RGB). This module needs only 
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -16,8 +17,6 @@ from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
 """Maximum number of pixels in a picture that `read` accepts."""
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-"""Suffixes of the files that `list_files` returns, in lower case."""
 # Without this list, Pillow would also try EPS, and would run Ghostscript on an untrusted file.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 
@@ -57,8 +56,8 @@ def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndar
     must lie in [0, 1].
 
     Args:
-        file: path of a JPEG, PNG, BMP, GIF, TIFF or WebP file with at most `MAX_PIXELS` pixels, or
-            such a file opened in binary mode.
+        file: path of a regular JPEG, PNG, BMP, GIF, TIFF or WebP file with at most `MAX_PIXELS`
+            pixels, or such a file opened in binary mode.
         name: name of the file in error messages. Default: the path.
 
     Returns:
@@ -66,17 +65,22 @@ def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndar
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the file is empty, truncated, too large or not a picture.
+        ValueError: the file is empty, truncated, too large or not a picture, or a pipe or device.
     """
     name = name or str(file)
     try:
+        is_path = isinstance(file, str | os.PathLike)
+        # Reading a pipe or a device may never end.
+        if is_path and not os.path.isdir(file) and not stat.S_ISREG(os.stat(file).st_mode):
+            raise OSError("a pipe, a socket or a device is no regular file")
         with Image.open(file, formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             pixels = np.asarray(_gray_or_rgb(ImageOps.exif_transpose(picture)))
     except FileNotFoundError:
+        missing = "leads nowhere" if is_path and os.path.islink(file) else "does not exist"
         raise FileNotFoundError(
-            f"An image file is required; {name} does not exist; check the path."
+            f"An image file is required; {name} {missing}; check the path."
         ) from None
     except UnidentifiedImageError:
         reason = f"is empty or none of {', '.join(FORMATS)}"
@@ -89,6 +93,23 @@ def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndar
     else:
         return pixels if pixels.ndim == 3 else pixels[..., None]
     raise ValueError(f"A readable picture is required; {name} {reason}; replace or remove it.")
+
+
+def has_one_color_and_transparency(file: str | os.PathLike) -> bool:
+    """Whether all pixels of a picture have the same color, but some are transparent.
+
+    Such a picture shows a shape by its transparency alone.
+
+    Args:
+        file: path of a file that `read` can read.
+    """
+    with Image.open(file, formats=FORMATS) as picture:
+        # Pillow does not convert 16-bit pictures, and `read` ignores their transparency.
+        if not picture.has_transparency_data or picture.mode.startswith("I"):
+            return False
+        levels = np.asarray(picture.convert("RGBA"))
+    colors, alpha = levels[..., :3], levels[..., 3]
+    return bool((alpha < 255).any() and (colors == colors[0, 0]).all())
 
 
 def _gray_or_rgb(picture: Image.Image) -> Image.Image:
@@ -163,37 +184,6 @@ def resize(field: np.ndarray, size: int) -> np.ndarray:
     """
     picture = Image.fromarray(field[..., 0].astype(np.float32))
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))[..., None]
-
-
-def list_files(folder: str | os.PathLike) -> list[str]:
-    """Lists the image files in a folder and its subfolders.
-
-    An image file has one of the `EXTENSIONS`, in lower or upper case. Skips hidden files and
-    folders. Skips folders behind symbolic links, because links can form a circle.
-
-    Returns:
-        sorted paths relative to `folder`, with `/`: the same list on every machine.
-
-    Raises:
-        FileNotFoundError, NotADirectoryError, PermissionError: the folder, or a folder in it,
-            cannot be listed.
-    """
-    if not os.path.isdir(folder):
-        kind = NotADirectoryError if os.path.exists(folder) else FileNotFoundError
-        raise kind(f"A folder of images is required; {folder} is not a folder; check the path.")
-
-    def fail(error: OSError) -> None:
-        raise error  # Without this function, os.walk would silently skip the folder.
-
-    paths = []
-    for parent, folders, names in os.walk(os.fspath(folder), onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        prefix = os.path.relpath(parent, folder).replace(os.sep, "/") + "/"
-        prefix = "" if prefix == "./" else prefix
-        paths += [
-            prefix + name for name in names if name.lower().endswith(EXTENSIONS) and name[0] != "."
-        ]
-    return sorted(paths)
 
 
 @contextlib.contextmanager

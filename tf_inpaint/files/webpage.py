@@ -90,7 +90,7 @@ def picture(path: Path, caption: str, folder: Path) -> str:
     # Put the picture into the page, or a link if the file is too large.
     data, text = path.read_bytes(), html.escape(caption)
     if len(data) > MAX_EMBEDDED_BYTES:
-        source = html.escape(quote(relative(path, folder)))
+        source = link(path, folder)
         megabytes = f"{len(data) / 1e6:.1f} MB"
         text += f" ({megabytes}, too large for this page: the page shows the file beside it.)"
     else:
@@ -126,6 +126,11 @@ def relative(path: Path, folder: Path) -> str:
     return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
+def link(path: Path, folder: Path) -> str:
+    """Returns a link to a file from a page in a folder, escaped. A name need not be UTF-8."""
+    return html.escape(quote(relative(path, folder), errors="surrogateescape"))
+
+
 def links(pages: Mapping[str, Path], folder: Path) -> str:
     """Returns a list of links to the files that exist, or nothing if no file exists.
 
@@ -134,7 +139,7 @@ def links(pages: Mapping[str, Path], folder: Path) -> str:
         folder: folder of the page. The links are relative to it.
     """
     items = [
-        f'<li><a href="{html.escape(quote(relative(path, folder)))}">{html.escape(text)}</a></li>'
+        f'<li><a href="{link(path, folder)}">{html.escape(text)}</a></li>'
         for text, path in pages.items()
         if path.exists()
     ]

@@ -4,13 +4,14 @@ No TensorFlow: the client uses this module too.
 """
 
 import logging
+import os
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from tf_inpaint.compositing import masks
-from tf_inpaint.files import images
+from tf_inpaint.files import image_folders, images
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.inputs.seeds import mask_file_index
 
@@ -104,7 +105,7 @@ class MaskFolder:
         self.folder = folder
         self.invert = invert
         self.pick_seed = pick_seed
-        names = images.list_files(folder)
+        names = image_folders.list_files(folder)
         self.files = {Path(name).stem: Path(folder) / name for name in names}
         self.has_warned = False
         if pick_seed is not None and not self.files:
@@ -173,9 +174,9 @@ def new_mask_source(
         raise ValueError(
             f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out."
         )
-    if Path(mask).is_dir():
+    if os.path.isdir(mask):
         return MaskFolder(mask, invert, seed if pick_from_folder else None)
-    if Path(mask).exists():
+    if os.path.exists(mask):
         return MaskFile(mask, invert)
     raise FileNotFoundError(
         f"--mask must be one of {', '.join(masks.NAMES)}, a file or a folder; received {mask!r}; "

@@ -5,6 +5,7 @@ an image are made from its path relative to the given folder, so that they do no
 other images.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, count
@@ -15,11 +16,15 @@ import numpy as np
 
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.data.sources import Source, open_source
-from tf_inpaint.files import images
+from tf_inpaint.files import image_folders, images
 from tf_inpaint.inputs.seeds import image_seeds
 
 RESERVED = {"sheet", "search", "details", "completions", "latents", "config"}
 """Names without suffix that no image may take, because the commands write files of these names."""
+
+MAX_STEM_BYTES = 251
+"""Maximum length of an output's name without suffix. With .png it has 255 bytes, the most that file
+systems take."""
 
 
 class Input(NamedTuple):
@@ -86,33 +91,65 @@ def held_out(source: Source, count: int) -> list[Input]:
 def files(paths: Sequence[str], leave_out: Path) -> list[Input]:
     """Returns the image files among `paths` and in the folders among `paths`, each file once.
 
-    The list also holds a path that does not exist: its `read` raises an error.
+    The list also holds a path that does not exist, and a folder that cannot be listed: the `read`
+    of such an entry raises an error.
 
     Args:
         paths: files and folders.
         leave_out: folder whose files are not returned.
     """
     # Find all files, with a short and a longer key.
+    left_out = Path(os.path.realpath(leave_out))
     keys_of: dict[Path, tuple[str, str]] = {}
+    read_of: dict[Path, Callable[[], np.ndarray]] = {}
     for path in map(Path, paths):
-        folder, keys = path.parent, [path.name]
-        if path.is_dir():
-            folder, keys = path, images.list_files(path)
+        folder, keys, unlisted = list_path(path, left_out)
         for key in keys:
-            file = (folder / key).resolve()
-            if not file.is_relative_to(leave_out.resolve()):
-                keys_of.setdefault(file, (key, f"{folder.resolve().name}/{key}".lstrip("/")))
+            # Path.resolve fails for a link to itself.
+            file = Path(os.path.realpath(folder / key))
+            if not file.is_relative_to(left_out) and file not in keys_of:
+                keys_of[file] = key, f"{Path(os.path.realpath(folder)).name}/{key}".lstrip("/")
+                read_of[file] = reader(folder / key, unlisted.get(key))
     # Name the outputs.
     counts = Counter(key for key, _ in keys_of.values())
     names = stems([key if counts[key] == 1 else longer for key, longer in keys_of.values()])
-
-    def reader(file):
-        return lambda: images.read(file)
-
     return [
-        Input(str(file), key, stem, reader(file))
+        Input(str(file), key, stem, read_of[file])
         for (file, (key, _)), stem in zip(keys_of.items(), names, strict=True)
     ]
+
+
+def list_path(path: Path, left_out: Path) -> tuple[Path, list[str], dict[str, str]]:
+    """Returns the images of a path that a command is given.
+
+    Args:
+        path: file or folder.
+        left_out: folder that is not listed.
+
+    Returns:
+        the folder of the images, their paths relative to it, and the reason for each of these paths
+        that is a folder that cannot be listed.
+    """
+    if not os.path.isdir(path):
+        return path.parent, [path.name], {}
+    try:
+        listing = image_folders.scan(path, left_out)
+    except OSError as error:
+        path = Path(os.path.realpath(path))
+        return path.parent, [path.name], {path.name: str(error)}
+    image_folders.log_others(path, listing.others)
+    return path, sorted([*listing.images, *listing.unlisted]), listing.unlisted
+
+
+def reader(path: Path, error: str | None) -> Callable[[], np.ndarray]:
+    """Returns a function that reads an image, or raises `error` as an OSError."""
+
+    def read() -> np.ndarray:
+        if error:
+            raise OSError(error)
+        return images.read(path)
+
+    return read
 
 
 def stems(keys: Sequence[str]) -> list[str]:
@@ -166,8 +203,19 @@ def rename_for_job(items: list[Input], done: Mapping[str, Mapping]) -> list[Inpu
 
 
 def claim_name(stem: str, taken: set[str]) -> str:
-    """Returns the stem, with a number behind it if it is in `taken`, and adds it to `taken`."""
-    numbered = (f"{stem}_{number}" for number in count(2))
-    stem = next(choice for choice in chain([stem], numbered) if choice.casefold() not in taken)
+    """Returns the stem, with a number behind it if it is in `taken`, and adds it to `taken`.
+
+    The stem is cut at its end so that a file system takes its file name.
+    """
+    endings = chain([""], (f"_{number}" for number in count(2)))
+    choices = (shorten(stem, MAX_STEM_BYTES - len(ending)) + ending for ending in endings)
+    stem = next(choice for choice in choices if choice.casefold() not in taken)
     taken.add(stem.casefold())
     return stem
+
+
+def shorten(text: str, size: int) -> str:
+    """Returns the first characters of a text that have at most `size` bytes in a file name."""
+    while len(os.fsencode(text)) > size:
+        text = text[:-1]
+    return text

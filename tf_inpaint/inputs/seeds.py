@@ -11,7 +11,7 @@ import numpy as np
 
 def image_seeds(seed: int, key: str) -> tuple[int, int]:
     """Returns the seeds of an image's mask and search, as two integers."""
-    return seed, zlib.crc32(key.encode())
+    return seed, zlib.crc32(encode(key))
 
 
 def served_seed(seed: int, key: str) -> int:
@@ -19,9 +19,14 @@ def served_seed(seed: int, key: str) -> int:
 
     With `seed` 0, the bits are those of the second integer of `image_seeds`.
     """
-    return int(np.array(zlib.crc32(key.encode(), seed), np.uint32).view(np.int32))
+    return int(np.array(zlib.crc32(encode(key), seed), np.uint32).view(np.int32))
 
 
 def mask_file_index(seed: int, key: str, count: int) -> int:
     """Returns which one of `count` mask files an image takes, in [0, count)."""
-    return zlib.crc32(f"{seed} {key}".encode()) % count
+    return zlib.crc32(encode(f"{seed} {key}")) % count
+
+
+def encode(key: str) -> bytes:
+    """Returns a key in UTF-8. The bytes of a file name that are not UTF-8 are restored."""
+    return key.encode(errors="surrogateescape")
