@@ -241,6 +241,23 @@ def test_shards_make_the_job(finished_job, run_folder, tmp_path):
         assert (out / f"sheet-{index}of2.png").exists()
 
 
+def test_two_identical_jobs_at_once_make_one(finished_job, run_folder, tmp_path, monkeypatch):
+    """A job that another process starts and ends meanwhile changes nothing."""
+    original, out, sizes = Job.write, tmp_path / "out", []
+
+    def write(self, *arguments):
+        if len(self.done) == 2 and not sizes:
+            sizes.append(len(self.done))
+            assert run(run_folder, out, run_folder / "in") == 0
+            assert (out / "completions.jsonl").exists()
+        original(self, *arguments)
+
+    monkeypatch.setattr(Job, "write", write)
+    assert run(run_folder, out, run_folder / "in") == 0
+    assert sizes == [2]
+    assert_same_job(out, finished_job)
+
+
 def test_shard_without_an_image_has_nothing_to_do(run_folder, tmp_path):
     """A shard without an image makes no folder."""
     assert run(run_folder, tmp_path / "out", run_folder / "in/00.png", shard="1/2") == 0
