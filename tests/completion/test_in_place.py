@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
             (folder / name).mkdir(exist_ok=True)
             images.write(folder / name / f"{stem}.png", pixels)
     images.write(folder / "photos/own.png", picture(0))
-    images.write(folder / "masks/own.png", picture(1))
+    images.write(folder / "masks/own.png", np.where(picture(1) < 128, np.uint8(0), np.uint8(255)))
     return folder
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny
 from PIL import Image
 
-from tf_inpaint.compositing import blending, encoded_images, large_images
+from tf_inpaint.compositing import blending, encoded_images, large_images, masks
 from tf_inpaint.files import images
 
 
@@ -45,6 +45,34 @@ def test_jpeg_reads_as_pillow_does(quality):
     Image.fromarray(tiny.picture(0, 48, 3)).save(file, "JPEG", quality=quality)
     levels, error = encoded_images.decode(tf.constant(file.getvalue()), "image_bytes", 10_000)
     assert error == b"" and np.array_equal(levels, images.read(io.BytesIO(file.getvalue())))
+
+
+def meaning_error(picture):
+    """The error of an image that is its own mask."""
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    content = tf.constant(file.getvalue())
+    return encoded_images.decode_pair(content, content, 1, 1000)[2].numpy().decode()
+
+
+def test_a_mask_that_means_nothing_is_an_error():
+    hole = Image.fromarray(np.eye(20, dtype=np.uint8) * 255)
+    shape = Image.new("RGBA", hole.size, "white")
+    for picture in (hole, hole.convert("1"), shape):
+        assert meaning_error(picture) == ""
+    shape.putalpha(hole)
+    assert meaning_error(shape) == masks.HOLE_IN_ALPHA.format("mask_bytes")
+    assert meaning_error(shape.convert("LA")) == masks.HOLE_IN_ALPHA.format("mask_bytes")
+    shape.putpixel((0, 0), (0, 0, 0, 255))
+    assert meaning_error(shape) == ""
+    gray = Image.new("L", hole.size, 128)
+    assert meaning_error(gray) == masks.TOO_GRAY.format("mask_bytes")
+    gray.paste(hole.crop((0, 0, 20, 18)))
+    assert meaning_error(gray) == masks.TOO_GRAY.format("mask_bytes")
+    gray.paste(hole.crop((0, 0, 20, 19)))
+    assert meaning_error(gray) == ""
+    ones = Image.fromarray(np.eye(20, dtype=np.uint8))
+    assert meaning_error(ones) == masks.ONE_FOR_WHITE.format("mask_bytes")
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (50, 80), (130, 61)])

@@ -140,7 +140,8 @@ def test_white_is_known():
 
 
 def test_a_gray_picture_reads_the_same_in_colour():
-    gray = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    levels = np.arange(256, dtype=np.uint8)
+    gray = np.stack([levels, np.zeros_like(levels)], axis=1).reshape(16, 32, 1)
     np.testing.assert_array_equal(
         masks.from_picture(gray.repeat(3, axis=2)), masks.from_picture(gray)
     )
@@ -158,6 +159,33 @@ def test_colours_are_judged_by_luma():
 def test_not_a_mask_picture(bad):
     with pytest.raises(ValueError, match=r"must be uint8 \[H, W, 1\] or \[H, W, 3\]; received"):
         masks.from_picture(bad)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_gray_area_is_refused_and_soft_edges_are_not(channels):
+    """A gray area of a tenth means neither hole nor known; a gray edge of one pixel is cut."""
+    gray = np.zeros((20, 20, channels), np.uint8)
+    gray[:, 10:] = 255
+    expected = masks.from_picture(gray)
+    gray[:, 9:11:2], gray[5, 10:] = 127, 128
+    np.testing.assert_array_equal(masks.from_picture(gray), expected)
+    gray[:, 10:12] = 128
+    with pytest.raises(ValueError, match="near 0 and near 255; more than 5% .* of m.png lie from"):
+        masks.from_picture(gray, name="m.png")
+
+
+@pytest.mark.parametrize("level", [64, 128, 191])
+def test_a_mask_of_one_gray_level_is_refused(level):
+    with pytest.raises(ValueError, match="make it black and white"):
+        masks.from_picture(np.full((2, 2, 1), level, np.uint8))
+
+
+def test_one_instead_of_255_is_refused():
+    ones = np.eye(4, dtype=np.uint8)[..., None]
+    for invert in (False, True):
+        with pytest.raises(ValueError, match="the highest level of the picture is 1; write 255"):
+            masks.from_picture(ones, invert)
+    assert masks.hole_share(masks.from_picture(0 * ones)) == 1
 
 
 def test_hole_share():

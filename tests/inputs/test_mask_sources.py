@@ -3,10 +3,12 @@
 import logging
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
 from photographs import new_item, noise, save_picture
+from PIL import Image
 
 from tf_inpaint.compositing import masks
 from tf_inpaint.inputs.mask_sources import MaskFile, MaskFolder, NamedMask, new_mask_source
@@ -59,6 +61,72 @@ def test_mask_folder_goes_by_stem(tmp_path):
     assert source.label("b.png") == str(tmp_path / "sub/b.png")
     with pytest.raises(ValueError, match="none with the stem 'c'; add it"):
         source.known_of(new_item(noise(), "c.png"), SIZE)
+
+
+def new_folder(folder, *names):
+    """Returns the masks of a folder with files of these names."""
+    for name in names:
+        save_picture(folder / name, np.eye(28)[..., None] * 2 - 1)
+    return new_mask_source(str(folder), 0)
+
+
+def test_the_path_of_a_mask_goes_before_its_stem(tmp_path):
+    """Files of the same name in several subfolders are the masks of the images with their paths."""
+    names = ["2019/001.png", "2020/001.png", "2020/002.png"]
+    source = new_folder(tmp_path, *names)
+    for name in names:
+        assert source.label(name.replace("png", "jpg")) == str(tmp_path / name)
+    assert source.label("2019/002.jpg") == str(tmp_path / names[2])
+    with pytest.raises(ValueError, match="2 that fit 001.jpg, such as 2019/001.png and 2020/001"):
+        source.known_of(new_item(noise(), "001.jpg"), SIZE)
+
+
+def test_two_masks_of_one_image_are_refused_by_name(tmp_path):
+    """Suffixes do not count. The other images of the folder have their masks."""
+    source = new_folder(tmp_path, "x/a.bmp", "x/a.png", "b.png")
+    for key in ("x/a.jpg", "a.png"):
+        with pytest.raises(ValueError, match=f"2 that fit {key}, such as x/a.bmp and x/a.png; "):
+            source.known_of(new_item(noise(), key), SIZE)
+    assert source.label("b.jpg") == str(tmp_path / "b.png")
+
+
+def test_names_that_look_alike_are_the_same_name(tmp_path):
+    """The exact spelling goes first, then the letters in any normalization, then in any case."""
+    composed, apart = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
+    source = new_folder(tmp_path, "A.png", "a.png", "aA.png", f"{apart}.png")
+    for key, name in (("a", "a"), ("A", "A"), ("aa", "aA"), (composed, apart), (apart, apart)):
+        assert source.label(f"{key}.jpg") == str(tmp_path / f"{name}.png")
+    source = new_folder(tmp_path, "x/AA.png", f"{composed}.png")
+    for key in (composed, apart):
+        assert source.label(f"{key}.jpg") == str(tmp_path / f"{key}.png")
+    for key, pair in (("aa", "aA.png and x/AA.png"), (composed.upper(), f"{apart}.png and ")):
+        with pytest.raises(ValueError, match=f"2 that fit y/{key}.jpg, such as {pair}"):
+            source.label(f"y/{key}.jpg")
+
+
+@pytest.mark.parametrize("color", ["white", "black", "red"])
+def test_hole_in_the_alpha_channel_is_refused(tmp_path, color):
+    """A mask of one color shows nothing without its transparency. Two colors are over white."""
+    picture = Image.new("RGBA", SIZE, color)
+    picture.save(tmp_path / "opaque.png")
+    new_mask_source(str(tmp_path / "opaque.png"), 0)
+    picture.putpixel((3, 4), (*picture.getpixel((0, 0))[:3], 0))
+    picture.save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="its hole seems to be in its transparency; export"):
+        new_mask_source(str(tmp_path / "a.png"), 0)
+    with pytest.raises(ValueError, match="a.png has a single color, and its hole"):
+        new_mask_source(str(tmp_path), 0).known_of(new_item(noise(), "a.jpg"), SIZE)
+    picture.putpixel((3, 4), (1, 2, 3, 0))
+    picture.save(tmp_path / "a.png")
+    assert new_mask_source(str(tmp_path / "a.png"), 0).known[4, 3] == 1
+
+
+def test_mask_without_black_and_white_is_refused_by_name(tmp_path):
+    """Levels 0 and 1, and gray, are no mask."""
+    for name, levels in (("ones", np.eye(28)[..., None]), ("gray", np.full((28, 28, 1), 128))):
+        path = save_picture(tmp_path / f"{name}.png", levels.astype(np.uint8))
+        with pytest.raises(ValueError, match=f"A mask must have levels .*{name}.png"):
+            new_mask_source(str(path), 0)
 
 
 def test_any_file_of_a_folder_may_be_picked(tmp_path):
@@ -117,6 +185,24 @@ def test_a_large_hole_is_warned_of_once(tmp_path, logged):
     save_picture(path, 255 - drawn)
     new_mask_source(str(path), 0, invert=True).known_of(new_item(noise()), SIZE)
     assert "drop --invert_mask" in logged.text
+
+
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [(255, "0 % hole, so that nothing is filled"), (0, "100 % hole, so that no pixel is known")],
+)
+def test_a_mask_of_one_kind_is_warned_of_once(tmp_path, logged, level, words):
+    """A mask that is all white or all black is taken, but not without a word."""
+    for name in ("a.png", "b.png"):
+        path = save_picture(tmp_path / name, np.full((28, 28, 1), level, np.uint8))
+    for source in (new_mask_source(str(path), 0), new_mask_source(str(tmp_path), 0)):
+        for key in ("b.png", "a.png"):
+            known = source.known_of(new_item(noise(), key), SIZE)
+            assert (known == level / 255).all()
+        (record,) = logged.records
+        assert record.levelno == logging.WARNING
+        assert f"{path} reads as {words}" in record.message
+        logged.clear()
 
 
 def test_no_tensorflow_is_imported():

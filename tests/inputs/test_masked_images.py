@@ -45,7 +45,7 @@ def test_masked_is_the_original_with_gray_in_the_hole():
 
 def test_mask_of_another_size_is_refused(tmp_path):
     """A mask has the image's size or the network's."""
-    path = save_picture(tmp_path / "mask.png", noise(20, 30))
+    path = save_picture(tmp_path / "mask.png", masks.make("left", 20, 30, 0) * 2 - 1)
     sentence = "28 x 28; a/b.png is 40 x 40 and its mask 30 x 20; resize the mask"
     with pytest.raises(ValueError, match=sentence):
         new_example(path, new_item(noise(40, 40)))

@@ -204,9 +204,10 @@ def test_grpc_answers_as_rest(stub, client):
     for name in ("images", "uncertainties", "energies", "steps"):
         assert outputs[name].dtype == getattr(expected, name).dtype
         assert np.array_equal(outputs[name], getattr(expected, name))
+    pictures = [tiny.picture(0), tiny.picture(1)]
     files = {
-        f"{name}_bytes": [tiny.png(tiny.picture(0)), tiny.png(tiny.picture(1))]
-        for name in ("image", "mask")
+        "image_bytes": [tiny.png(levels) for levels in pictures],
+        "mask_bytes": [tiny.png(np.uint8(255 * (levels > 127))) for levels in pictures],
     }
     signature, seeds = "complete_fast_encoded", np.int32([0, 1])
     outputs = predict_by_grpc(stub, signature, files | {"seeds": seeds})

@@ -70,6 +70,13 @@ def save(path, *arguments):
     return str(path)
 
 
+def save_mask(path, *arguments):
+    """Writes `tiny.picture(*arguments)` in black and white, and returns the path as text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images.write(path, np.uint8(255 * (picture(*arguments) > 127)))
+    return str(path)
+
+
 def new_config(folder, out_dir, *paths, **settings):
     """Returns the settings of a quick job with the run of a folder."""
     defaults = {"run_dir": f"{folder}/run", "out_dir": str(out_dir), "mask": "random"}

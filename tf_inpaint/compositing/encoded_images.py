@@ -10,6 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_inpaint.compositing import masks
+
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 """First bytes of a file of each format."""
 
@@ -117,14 +119,20 @@ def decode(file: tf.Tensor, name: str, max_pixels: int) -> tuple[tf.Tensor, tf.T
 
 def decode_png(file: tf.Tensor) -> tf.Tensor:
     """RGB levels of a PNG file over white, int32 `[H, W, 3]`."""
+    colors, alpha = decode_colors_and_alpha(file)
+    over_white = colors * alpha + 255 * (255 - alpha)
+    return (over_white + 127) // 255
+
+
+def decode_colors_and_alpha(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """RGB levels and alpha of a PNG file, int32 `[H, W, 3]` and `[H, W, 1]`; 255 is opaque."""
     levels = tf.cast(tf.io.decode_png(file, channels=4), tf.int32)
     # Below 8 bits a channel, the opaque alpha that TensorFlow adds is the largest number of so many
     # bits, not 255.
     depth = tf.cast(tf.io.decode_raw(tf.strings.substr(file, 24, 1), tf.uint8)[0], tf.int32)
     opaque = tf.minimum(tf.bitwise.left_shift(1, depth) - 1, 255)
     alpha = tf.where(tf.reduce_all(levels[..., 3:] == opaque), 255, levels[..., 3:])
-    over_white = levels[..., :3] * alpha + 255 * (255 - alpha)
-    return (over_white + 127) // 255
+    return levels[..., :3], alpha
 
 
 def decode_jpeg(file: tf.Tensor) -> tf.Tensor:
@@ -143,6 +151,33 @@ def as_known(levels: tf.Tensor) -> tf.Tensor:
     """The known pixels of an RGB mask, float32 `[H, W, 1]`, as in `masks.from_picture`."""
     luma = tf.reduce_sum(levels * tf.constant([299, 587, 114]), axis=-1, keepdims=True)
     return tf.cast(luma >= 128_000, tf.float32)
+
+
+def meaning_error(mask_file: tf.Tensor, levels: tf.Tensor) -> tf.Tensor:
+    """A sentence about a mask that is not black and white, as in `masks.from_picture`.
+
+    Args:
+        mask_file: string scalar, a PNG or JPEG file that can be decoded.
+        levels: its RGB levels, int32 `[H, W, 3]`.
+
+    Returns:
+        string scalar, empty for a good mask.
+    """
+
+    def is_hole_in_alpha(file):
+        colors, alpha = decode_colors_and_alpha(file)
+        return tf.reduce_any(alpha < 255) & tf.reduce_all(colors == colors[:1, :1])
+
+    nothing = tf.constant(False)
+    hole_in_alpha = tf.cond(
+        is_png(mask_file), lambda: attempt(is_hole_in_alpha, mask_file, nothing), lambda: nothing
+    )
+    gray = masks.gray_blocks(levels)
+    max_count = masks.MAX_GRAY_SHARE * tf.cast(tf.size(gray), tf.float64)
+    is_gray = tf.cast(tf.math.count_nonzero(gray), tf.float64) > max_count
+    error = tf.where(tf.reduce_max(levels) == 1, masks.ONE_FOR_WHITE.format("mask_bytes"), "")
+    error = tf.where(is_gray, masks.TOO_GRAY.format("mask_bytes"), error)
+    return tf.where(hole_in_alpha, masks.HOLE_IN_ALPHA.format("mask_bytes"), error)
 
 
 def decode_pair(
@@ -173,6 +208,7 @@ def decode_pair(
         ]
     )
     error = tf.where((error == "") & ~has_same_size, other_size, error)
+    error = tf.cond(error == "", lambda: meaning_error(mask_file, mask), lambda: error)
     known = tf.cond(
         has_same_size,
         lambda: as_known(mask),

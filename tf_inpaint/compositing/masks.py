@@ -5,8 +5,27 @@ function of its name, size, scale and seed.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+
+MAX_GRAY_SHARE = 0.05
+"""Maximum share of gray in the picture of a mask, see `gray_blocks`."""
+TOO_GRAY = (
+    "A mask must have levels near 0 and near 255; more than "
+    f"{MAX_GRAY_SHARE:.0%} of the levels of {{}} lie from 64 to 191; make it black and white."
+)
+"""Error sentence with a place for the name of the mask."""
+ONE_FOR_WHITE = (
+    "A mask must have levels near 0 and near 255; the highest level of {} is 1; write 255 instead."
+)
+"""Error sentence with a place for the name of the mask."""
+HOLE_IN_ALPHA = (
+    "A mask must show its hole in black on white; {} has a single color, and its hole seems to be "
+    "in its transparency; export the transparency as a black and white picture without an alpha "
+    "channel."
+)
+"""Error sentence with a place for the name of the mask."""
 
 Seed = int | tuple[int, ...]
 Hole = Callable[[int, int, float, np.random.Generator], np.ndarray]
@@ -70,27 +89,51 @@ def low_resolution_factor(scale: float | None = None) -> int:
     return _spacing(_check(NAMES["lowres"][1] if scale is None else scale))
 
 
-def from_picture(picture: np.ndarray, invert: bool = False) -> np.ndarray:
+def from_picture(
+    picture: np.ndarray, invert: bool = False, name: str = "the picture"
+) -> np.ndarray:
     """The mask that a picture shows. White, a luma (ITU-R 601) of 128 or more, is known.
 
     Args:
         picture: uint8 `[H, W, 1]` or `[H, W, 3]`.
         invert: white is the hole instead, as in many other tools.
+        name: name of the picture in error sentences.
 
     Returns:
         `known`, `[H, W, 1]` float32.
 
     Raises:
-        ValueError: the picture has another shape or dtype.
+        ValueError: the picture has another shape or dtype, or is not black and white.
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (1, 3):
         raise ValueError(
             "A mask picture must be uint8 [H, W, 1] or [H, W, 3]; "
             f"received {picture.dtype} {list(picture.shape)}; convert it first."
         )
+    gray = gray_blocks(picture)
+    if np.count_nonzero(gray) > MAX_GRAY_SHARE * gray.size:
+        raise ValueError(TOO_GRAY.format(name))
+    if picture.max() == 1:
+        raise ValueError(ONE_FOR_WHITE.format(name))
     # In integers: 0.299 + 0.587 + 0.114 is less than 1 in floating point, so 128 would be black.
     luma = picture.astype(np.int32) @ ([1000] if picture.shape[2] == 1 else [299, 587, 114])
     return ((luma >= 128_000) != invert).astype(np.float32)[:, :, None]
+
+
+def gray_blocks(levels: Any) -> Any:
+    """Where all levels of 2 x 2 pixels lie from 64 to 191, neither near black nor near white.
+
+    Single gray pixels do not count: they are the soft edges of a mask that was made smaller.
+
+    Args:
+        levels: 0 to 255, `[H, W, C]`, a NumPy array or a tensor of TensorFlow.
+
+    Returns:
+        bool `[H - 1, W - 1, C]`, of the same kind.
+    """
+    gray = (levels >= 64) & (levels <= 191)
+    pairs = gray[1:] & gray[:-1]
+    return pairs[:, 1:] & pairs[:, :-1]
 
 
 def hole_share(known: np.ndarray) -> float:

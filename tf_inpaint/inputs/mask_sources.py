@@ -5,8 +5,9 @@ No TensorFlow: the client uses this module too.
 
 import logging
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
+from unicodedata import normalize
 
 import numpy as np
 
@@ -70,14 +71,12 @@ class MaskFile:
         invert: in the file, white is the hole.
 
     Raises:
-        ValueError: the file cannot be read.
+        ValueError: the file cannot be read, or is not black and white.
     """
 
     def __init__(self, path: str, invert: bool = False):
         self.path = path
-        self.known = masks.from_picture(images.read(Path(path)), invert)
-        if masks.hole_share(self.known) > MAX_HOLE_SHARE:
-            warn_of_hole(self.known, path, invert)
+        self.known = read_mask(Path(path), invert, set())
 
     def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
         """See `MaskSource`."""
@@ -91,11 +90,12 @@ class MaskFile:
 class MaskFolder:
     """A folder with a mask file for every image.
 
+    An image takes the file with its own relative path without suffix, or else with its own stem.
+
     Args:
         folder: path of the folder. Its subfolders count too.
         invert: in the files, white is the hole.
-        pick_seed: each image takes any of the files, by this seed; None: an image takes the file
-            with its own stem.
+        pick_seed: each image takes any of the files instead, by this seed.
 
     Raises:
         ValueError: with `pick_seed`, the folder has no image file.
@@ -106,8 +106,13 @@ class MaskFolder:
         self.invert = invert
         self.pick_seed = pick_seed
         names = image_folders.list_files(folder)
+        # Files are picked from one file of each stem. Another list would change all picks.
         self.files = {Path(name).stem: Path(folder) / name for name in names}
-        self.has_warned = False
+        self.names_by_spelling: list[dict[str, list[str]]] = [{} for _ in spellings("")]
+        for name in names:
+            for spelling, names_of in zip(spellings(name), self.names_by_spelling, strict=True):
+                names_of.setdefault(spelling, []).append(name)
+        self.warned: set[str] = set()
         if pick_seed is not None and not self.files:
             raise ValueError(
                 f"A mask folder must hold image files; {folder} holds none; check the path."
@@ -122,25 +127,32 @@ class MaskFolder:
         return str(self.file_of(key))
 
     def read(self, path: Path) -> np.ndarray:
-        """Returns `known` of one file. Warns once if a file has a large hole."""
-        known = masks.from_picture(images.read(path), self.invert)
-        if not self.has_warned and masks.hole_share(known) > MAX_HOLE_SHARE:
-            self.has_warned = True
-            warn_of_hole(known, path, self.invert)
-        return known
+        """Returns `known` of one file. See `read_mask`."""
+        return read_mask(path, self.invert, self.warned)
 
     def file_of(self, key: str) -> Path:
-        """Returns the mask file of the image with this key."""
+        """Returns the mask file of the image with this key.
+
+        Raises:
+            ValueError: no file fits the image, or several fit equally well.
+        """
         if self.pick_seed is not None:
             paths = list(self.files.values())
             return paths[mask_file_index(self.pick_seed, key, len(paths))]
-        stem = Path(key).stem
-        if stem not in self.files:
+        fits = zip(spellings(key), self.names_by_spelling, strict=True)
+        names = next((names_of[text] for text, names_of in fits if text in names_of), [])
+        if not names:
             raise ValueError(
                 f"A mask folder must hold a file for every image; {self.folder} has none with the "
-                f"stem {stem!r}; add it."
+                f"stem {Path(key).stem!r}; add it."
             )
-        return self.files[stem]
+        if len(names) > 1:
+            raise ValueError(
+                f"A mask folder must hold one file for every image; {self.folder} has "
+                f"{len(names)} that fit {key}, such as {names[0]} and {names[1]}; keep one of them "
+                "or give the mask the image's path below its folder."
+            )
+        return Path(self.folder) / names[0]
 
 
 def new_mask_source(
@@ -158,7 +170,7 @@ def new_mask_source(
         scale: size of the hole, in (0, 1); only with a name.
         invert: in a file, white is the hole; only with a file or folder.
         pick_from_folder: an image takes any file of the folder, by the seed, instead of the file
-            with its own stem.
+            that fits its path or stem.
 
     Raises:
         ValueError: a file that is no picture, or a setting that this kind of mask does not have.
@@ -184,16 +196,55 @@ def new_mask_source(
     )
 
 
-def warn_of_hole(known: np.ndarray, path: Path | str, invert: bool) -> None:
-    """Warns that a mask file may have black and white swapped."""
-    white, remedy = "known", "pass --invert_mask"
-    if invert:
-        white, remedy = "hole", "drop --invert_mask"
-    log.warning(
-        "The mask %s reads as %.0f %% hole, because white is %s; if the mask is meant the other "
-        "way round, %s.",
-        path,
-        100 * masks.hole_share(known),
-        white,
-        remedy,
-    )
+def spellings(name: str) -> list[str]:
+    """Returns the texts by which an image and its mask fit, the closest fit first.
+
+    They are the relative path and the stem, as spelled; in NFC, because a disk may spell accents
+    in another way; and without regard to case.
+
+    Args:
+        name: relative path of the image or mask.
+    """
+    path = PurePosixPath(name)
+    texts = []
+    for text in (str(path.parent / path.stem), path.stem):
+        composed = normalize("NFC", text)
+        texts += [text, composed, normalize("NFC", composed.casefold())]
+    return texts
+
+
+def read_mask(path: Path, invert: bool, warned: set[str]) -> np.ndarray:
+    """Reads a mask file, and warns of a mask without a hole or with a large one.
+
+    Args:
+        path: path of the file.
+        invert: in the file, white is the hole.
+        warned: kinds of warnings that were logged before, which are not logged again.
+
+    Returns:
+        `known`, `[H, W, 1]` float32.
+
+    Raises:
+        ValueError: the file cannot be read, or is not black and white.
+    """
+    # Read the file.
+    picture = images.read(path)
+    if images.has_one_color_and_transparency(path):
+        raise ValueError(masks.HOLE_IN_ALPHA.format(path))
+    known = masks.from_picture(picture, invert, str(path))
+    # Warn of what may not be meant.
+    share = masks.hole_share(known)
+    effect = {0: ", so that nothing is filled", 1: ", so that no pixel is known"}.get(share, "")
+    if (effect or share > MAX_HOLE_SHARE) and effect not in warned:
+        warned.add(effect)
+        white, remedy = ("hole", "drop") if invert else ("known", "pass")
+        log.warning(
+            "The mask %s reads as %.0f %% hole%s, because white is %s; if the mask is meant the "
+            "other way round, %s --invert_mask.",
+            path,
+            100 * share,
+            effect,
+            white,
+            remedy,
+        )
+    return known
