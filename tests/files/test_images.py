@@ -108,6 +108,29 @@ def test_read_lays_transparency_over_white(tmp_path):
     assert images.read(tmp_path / "c.png").tolist() == [[[10], [10], [255]]]
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
+def test_shape_in_transparency_alone(tmp_path, mode):
+    """All pixels have the same color, and some are transparent. Opaque pictures have no shape."""
+    picture = Image.new("RGBA", (4, 3), "white")
+    picture.convert(mode).save(tmp_path / "opaque.png")
+    assert not images.has_one_color_and_transparency(tmp_path / "opaque.png")
+    if mode == "P":
+        picture = Image.new("P", (4, 3))
+        picture.putpalette([255] * 6)
+        picture.putpixel((1, 2), 1)
+        picture.info["transparency"] = 1
+    else:
+        picture.putpixel((1, 2), (255, 255, 255, 9))
+    picture.convert(mode).save(tmp_path / "shape.png")
+    assert images.has_one_color_and_transparency(tmp_path / "shape.png")
+
+
+def test_transparency_of_a_16_bit_picture_is_ignored(tmp_path):
+    levels = Image.fromarray(np.full((2, 2), 7, np.uint16))
+    levels.save(tmp_path / "gray.png", transparency=7)
+    assert not images.has_one_color_and_transparency(tmp_path / "gray.png")
+
+
 def test_read_one_bit_and_palette(tmp_path):
     saved(tmp_path / "a.png", LEVELS > 99)
     np.testing.assert_array_equal(images.read(tmp_path / "a.png"), (LEVELS > 99)[..., None] * 255)
