@@ -102,7 +102,7 @@ def restore(config: TrainConfig, gan) -> None:
     Raises:
         ValueError: the run has checkpoints, but none can be read.
     """
-    from tf_inpaint.runs import run_directory
+    from tf_inpaint.runs import from_config, run_directory
 
     manager = run_directory.checkpoints(run_directory.directory(config), gan.state)
     if manager.checkpoints and not run_directory.restore(manager):
@@ -110,6 +110,8 @@ def restore(config: TrainConfig, gan) -> None:
             "--run_dir must hold a checkpoint that can be read; received a run with damaged "
             f"checkpoints only, in {manager.directory}; choose another --run_dir to start again."
         )
+    # A checkpoint has the learning rates too, and this command may lower them.
+    from_config.set_learning_rates(gan, config)
 
 
 def check_workers_agree(strategy, step: int, size: int) -> None:
@@ -187,7 +189,19 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
     gan.fit(
         data, steps_per_epoch=remaining, shuffle=False, verbose=0, callbacks=[*observers, saving]
     )
+    if gan.stop_training and not saving.interrupted:
+        draw_training(folder)
+        raise ValueError(
+            f"Weights and losses must stay finite; at step {gan.step} of {folder} they are not; "
+            f"start the same command with a lower --learning_rate than {config.learning_rate}: it "
+            f"goes on from step {last_step(manager)}."
+        )
     return saving.interrupted
+
+
+def last_step(manager) -> int:
+    """The step of the newest checkpoint, or 0 if there is none."""
+    return int((manager.latest_checkpoint or "-0").rpartition("-")[2])
 
 
 def new_observers(config: TrainConfig, gan, source, folder: Path, measure) -> list:

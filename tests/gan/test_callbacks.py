@@ -33,6 +33,7 @@ class Model:
     def __init__(self, step=0):
         self.step = step
         self.stop_training = False
+        self.state = {"generator": [tf.Variable([1.0, 2.0])]}
 
     def __call__(self, z):
         return tf.constant(z)[:, None, None, :]
@@ -187,13 +188,38 @@ def test_damaged_checkpoint_of_the_last_step_is_replaced(tmp_path):
     for value in (1, 2):
         manager = run_directory.checkpoints(tmp_path, {"part": [tf.Variable(value)]})
         saving = callbacks.Checkpoints(manager, period=10)
-        saving.set_model(SimpleNamespace(step=15))
+        saving.set_model(SimpleNamespace(step=15, state={}))
         saving.on_train_begin()
         saving.on_train_end()
     restored = tf.Variable(0)
     assert run_directory.restore(run_directory.checkpoints(tmp_path, {"part": [restored]}))
     assert int(restored) == 2
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, value):
+    model = Model()
+    manager = run_directory.checkpoints(tmp_path, model.state, 1)
+    saving = callbacks.Checkpoints(manager, period=10)
+    begin(model, saving)
+    run(model, range(1, 11), saving)
+    assert not model.stop_training
+    model.state["generator"][0].assign([1.0, value])
+    run(model, range(11, 21), saving)
+    assert model.stop_training
+    saving.on_train_end()
+    assert [path.name for path in (tmp_path / "checkpoints").glob("*.index")] == ["ckpt-10.index"]
+
+
+def test_two_rows_without_a_loss_stop_the_training(tmp_path):
+    model = Model()
+    file = callbacks.MetricsFile(tmp_path / "m.csv", 5, Z, 8, None)
+    begin(model, file)
+    run(model, range(1, 6), file, generator_loss=np.nan)
+    assert not model.stop_training
+    run(model, range(6, 11), file, generator_loss=np.nan)
+    assert model.stop_training
 
 
 # --- samples and events

@@ -108,3 +108,20 @@ def test_newest_run_is_the_last_written_run_with_a_checkpoint(tmp_path, monkeypa
 def test_folder_without_config_is_no_run(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"{tmp_path} has no config.json; train first"):
         run_directory.read_config(tmp_path)
+
+
+def test_run_in_a_folder_whose_name_looks_like_a_pattern(tmp_path):
+    """Checkpoints are found, and old ones are deleted."""
+    config = dataclasses.replace(CONFIG, run_dir=str(tmp_path / "faces [2024]*"))
+    folder = run_directory.create(config)
+    gan = from_config.new_gan(config)
+    manager = run_directory.checkpoints(folder, gan.state, 2)
+    for step in (1, 2, 3):
+        manager.save(checkpoint_number=step)
+    names = {path.name for path in (folder / "checkpoints").glob("*.index")}
+    assert names == {"ckpt-2.index", "ckpt-3.index"}
+    run = run_directory.load(folder)
+    for variable, expected in zip(
+        run.generator.variables, gan.ema_generator.variables, strict=True
+    ):
+        np.testing.assert_array_equal(variable, expected)

@@ -18,7 +18,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tf_inpaint.files import images
-from tf_inpaint.gan.diagnosis import diagnosis
+from tf_inpaint.gan.diagnosis import diagnosis, has_failed
+from tf_inpaint.gan.finite_weights import state_is_finite
 
 COLUMNS = (
     "step",
@@ -142,6 +143,8 @@ class MetricsFile(PeriodicCallback):
         if warning and warning != self.last_warning:
             log.warning("Step %d: %s", step, warning)
         self.last_warning = warning
+        if has_failed(self.rows):
+            self.model.stop_training = True
 
         # The time spent here is not training time.
         if self.clock:
@@ -201,7 +204,9 @@ class Checkpoints(PeriodicCallback):
     """Saves a checkpoint every `period` steps and at the end.
 
     On SIGTERM or Ctrl-C it saves a checkpoint, and the training stops.
-    `interrupted` is then the number of the signal, and otherwise 0. This callback must come after
+    `interrupted` is then the number of the signal, and otherwise 0. Networks whose weights are not
+    finite are not saved, and the training stops: an older checkpoint must not be replaced by them.
+    This callback must come after
     `MetricsFile`: a checkpoint then never stands for a row that was not written.
 
     Args:
@@ -229,7 +234,10 @@ class Checkpoints(PeriodicCallback):
         self.model.stop_training = True
 
     def on_period(self, step):
-        """Saves a checkpoint of this step."""
+        """Saves a checkpoint of this step, unless the training has failed."""
+        if not state_is_finite(self.model.state):
+            self.model.stop_training = True
+            return
         self.manager.save(checkpoint_number=step)
         self.saved_step = step
 

@@ -13,6 +13,15 @@ MAX_ACCURACY = 0.995
 """Largest accuracy of D, on real and on generated images, at which G still learns."""
 
 
+def has_failed(rows: Sequence[Mapping[str, float]]) -> bool:
+    """Whether the losses of the last two rows are no numbers.
+
+    One such row proves nothing: it may contain a step that overflowed in float16 and was skipped.
+    """
+    losses = [row["discriminator_loss"] + row["generator_loss"] for row in rows[-2:]]
+    return len(losses) == 2 and not any(map(math.isfinite, losses))
+
+
 def diagnosis(
     rows: Sequence[Mapping[str, float]], data_diversity: float, loss: str = "non_saturating"
 ) -> str:
@@ -28,13 +37,8 @@ def diagnosis(
         loss: the loss of the GAN. For "wasserstein" the accuracies mean nothing, because a constant
             may be added to the critic.
     """
-    # Two rows: one row may contain a step that overflowed in float16 and was skipped.
-    losses = [row["discriminator_loss"] + row["generator_loss"] for row in rows[-2:]]
-    if len(losses) == 2 and not any(map(math.isfinite, losses)):
-        return (
-            "A loss is no longer a number: the training has failed. Go back to a checkpoint before "
-            "this step, with a lower --learning_rate, or with --mixed_precision=float32."
-        )
+    if has_failed(rows):
+        return "A loss is no longer a number: the training has failed, and stops."
 
     # The generator has collapsed.
     recent = [row for row in rows if row["step"] > WARM_UP_STEPS][-MIN_ROWS:]

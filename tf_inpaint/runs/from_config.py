@@ -107,6 +107,15 @@ def learning_rate(config: TrainConfig, start: float, updates: int):
     return start
 
 
+def set_learning_rates(gan: GAN, config: TrainConfig) -> None:
+    """Gives both optimizers the learning rates of the settings, unless a schedule gives them."""
+    if config.learning_rate_schedule == "constant":
+        gan.generator_optimizer.learning_rate = config.learning_rate
+        gan.discriminator_optimizer.learning_rate = (
+            config.discriminator_learning_rate or config.learning_rate
+        )
+
+
 def networks(config: TrainConfig, dtype: str) -> tuple[Generator, Discriminator]:
     """The untrained generator and discriminator.
 

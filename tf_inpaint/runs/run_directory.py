@@ -22,7 +22,9 @@ from tf_inpaint.config import TrainConfig
 from tf_inpaint.config.flags import differing, from_json, to_flags, to_json
 from tf_inpaint.files import images
 from tf_inpaint.files.folder_lock import locked
+from tf_inpaint.files.literal_paths import literal_path
 from tf_inpaint.gan.encoder import Encoder, EncoderTraining
+from tf_inpaint.gan.finite_weights import checkpoint_is_finite
 from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization
 from tf_inpaint.runs import from_config
 
@@ -39,6 +41,9 @@ CHANGEABLE_SETTINGS = {
     "encoder_steps",
 }
 """Settings that may change when a run continues, for they change neither a step nor its rank."""
+
+LEARNING_RATES = {"learning_rate", "discriminator_learning_rate"}
+"""Settings that may change when a run continues, so that a training that failed can be saved."""
 
 log = logging.getLogger("tf_inpaint")
 
@@ -109,14 +114,16 @@ def create(config: TrainConfig) -> Path:
     """
     folder = directory(config)
     if (folder / "config.json").exists():
-        fixed = {"steps"} if config.learning_rate_schedule != "constant" else set()
-        fields = [
-            name
-            for name in differing(read_config(folder), config)
-            if name not in CHANGEABLE_SETTINGS - fixed
-        ]
+        existing = read_config(folder)
+        changeable = CHANGEABLE_SETTINGS | LEARNING_RATES
+        if config.learning_rate_schedule != "constant":
+            changeable = CHANGEABLE_SETTINGS - {"steps"}
+        changed = differing(existing, config)
+        for name in sorted(LEARNING_RATES.intersection(changed) & changeable):
+            old, new = getattr(existing, name), getattr(config, name)
+            log.info("%s goes on with --%s=%s; until now it was %s.", folder, name, new, old)
+        fields = [name for name in changed if name not in changeable]
         if fields:
-            existing = read_config(folder)
             changes = ", ".join(f"--{name} ({getattr(existing, name)} there)" for name in fields)
             raise ValueError(
                 f"A run must continue with the settings that it began with; {folder} differs in "
@@ -127,8 +134,7 @@ def create(config: TrainConfig) -> Path:
     ):
         raise ValueError(
             f"--run_dir must be a new or empty folder, or a run to continue; {folder} holds "
-            "something else; "
-            "choose another."
+            "something else; choose another."
         )
     # config.json comes first, and whole: a folder with other files but without it is no run.
     texts = {"config.json": to_json(config), "config.flags": to_flags(config)}
@@ -176,17 +182,13 @@ def checkpoints(
     folder: Path, state: dict[str, list[tf.Variable]], keep: int | None = None
 ) -> tf.train.CheckpointManager:
     """The checkpoints of a run, with the parts of the training in `state` (see `GAN.state`)."""
-    return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**state), str(folder / "checkpoints"), max_to_keep=keep
-    )
+    return _manager(folder, "checkpoints", state, keep)
 
 
 def best(folder: Path, state: dict[str, list[tf.Variable]]) -> tf.train.CheckpointManager:
     """The checkpoint that `--best_by` keeps, with the parts that `load` needs."""
     parts = {name: state[name] for name in ("ema_generator", "discriminator", "step")}
-    return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**parts), str(folder / "best"), max_to_keep=1
-    )
+    return _manager(folder, "best", parts, 1)
 
 
 def encoder_training(run: Run) -> tuple[EncoderTraining, tf.train.CheckpointManager]:
@@ -210,25 +212,36 @@ def encoder_checkpoints(
     run: Run, state: dict[str, list[tf.Variable]]
 ) -> tf.train.CheckpointManager:
     """The checkpoints of an encoder, in a folder for each step of the GAN."""
-    folder = run.directory / "encoder" / str(run.step)
-    return tf.train.CheckpointManager(tf.train.Checkpoint(**state), str(folder), max_to_keep=1)
+    return _manager(run.directory, f"encoder/{run.step}", state, 1)
+
+
+def _manager(
+    folder: Path, name: str, state: dict[str, list[tf.Variable]], keep: int | None
+) -> tf.train.CheckpointManager:
+    """The checkpoints below `folder / name`, of which the newest `keep` stay."""
+    directory = literal_path(folder) / name
+    return tf.train.CheckpointManager(
+        tf.train.Checkpoint(**state), str(directory), max_to_keep=keep
+    )
 
 
 def restore(manager: tf.train.CheckpointManager) -> bool:
-    """Restores the newest checkpoint that can be read. Returns whether there was one.
+    """Restores the newest checkpoint that can be used. Returns whether there was one.
 
     A damaged checkpoint, for example after the disk was full, is skipped with a warning: TensorFlow
-    keeps a checksum of every tensor.
+    keeps a checksum of every tensor. A checkpoint of a training that failed is skipped too.
     """
     for path in reversed(manager.checkpoints):
         try:
+            if not checkpoint_is_finite(path):
+                raise ValueError("its weights are not finite.")
             status = manager.checkpoint.restore(path)
             status.assert_existing_objects_matched()
             status.expect_partial()
             return True
         except Exception as error:  # a truncated file raises IndexError, other damage other errors
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            log.warning("Checkpoint %s cannot be read (%s); trying the one before.", path, reason)
+            log.warning("Checkpoint %s cannot be used (%s); trying the one before.", path, reason)
     return False
 
 
