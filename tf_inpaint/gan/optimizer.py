@@ -9,7 +9,8 @@ class Adam(keras.optimizers.Adam):
     """Keras' Adam with TensorFlow's fused update: the same arithmetic in a tenth of the operations.
 
     Keras updates a variable by some ten operations, one after the other. `ResourceApplyAdam` is one
-    kernel per variable. The results equal those of `keras.optimizers.Adam` to rounding.
+    kernel per variable. The results equal those of `keras.optimizers.Adam` to rounding. On two CPU
+    cores a training step takes 0.99 of the time (`tests/benchmarks/adam.py`).
 
     The class overrides `update_step`, and it reads three private members of Keras' optimizers:
     `_get_variable_index`, and the lists `_momentums` and `_velocities`. A new version of Keras may
