@@ -81,7 +81,7 @@ def finished(tmp_path_factory):
     wait_for_row(process, folder / "stopped", 161)
     process.terminate()
     output, errors = process.communicate()
-    assert f"Checkpoint {newest} cannot be read" in errors
+    assert f"Checkpoint {newest} cannot be used" in errors
     terminated = SimpleNamespace(output=output, code=process.returncode)
     terminated.checkpoints = sorted(
         path.name for path in (folder / "stopped/checkpoints").glob("*.index")
@@ -250,7 +250,7 @@ def test_damaged_encoder_is_not_used(finished, tmp_path, caplog, monkeypatch):
     (path,) = (tmp_path / "run/encoder").rglob("*.index")
     truncate(".index")(path.with_suffix(""))
     assert run_directory.load(tmp_path / "run").encoder is None
-    assert f"{path.with_suffix('')} cannot be read" in caplog.text
+    assert f"{path.with_suffix('')} cannot be used" in caplog.text
 
 
 @pytest.mark.slow
