@@ -76,11 +76,8 @@ class ClientJob:
             items: the images to check.
         """
         count = len(self.done)
-        completions = {
-            item.file: [self.out_dir / self.done[item.file]["completion"]]
-            for item in items
-            if item.file in self.done
-        }
+        names = [item.file for item in items]
+        completions = folders.completion_paths(self.out_dir, self.done, names)
         folders.forget_damaged(self.out_dir, self.done, completions)
         self._outdated = len(self.done) < count
 

@@ -158,6 +158,7 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
     """
     from tf_inpaint.data.pipeline import train_batches
     from tf_inpaint.gan import callbacks
+    from tf_inpaint.runs import run_directory
 
     def batches(context=None):
         replicas, local_replicas = 1, range(1)
@@ -194,14 +195,9 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
         raise ValueError(
             f"Weights and losses must stay finite; at step {gan.step} of {folder} they are not; "
             f"start the same command with a lower --learning_rate than {config.learning_rate}: it "
-            f"goes on from step {last_step(manager)}."
+            f"goes on from step {run_directory.last_step(manager)}."
         )
     return saving.interrupted
-
-
-def last_step(manager) -> int:
-    """The step of the newest checkpoint, or 0 if there is none."""
-    return int((manager.latest_checkpoint or "-0").rpartition("-")[2])
 
 
 def new_observers(config: TrainConfig, gan, source, folder: Path, measure) -> list:

@@ -182,6 +182,19 @@ def forget_damaged(
         )
 
 
+def completion_paths(
+    out_dir: Path, done: Mapping[str, Mapping], files: Iterable[str]
+) -> dict[str, list[Path]]:
+    """Returns the paths of the completions in `done`, for `forget_damaged`.
+
+    Args:
+        out_dir: folder of the job.
+        done: rows of the images that are complete, by `Input.file`.
+        files: `Input.file` of the images to check. Images that are not complete are left out.
+    """
+    return {file: [out_dir / done[file]["completion"]] for file in files if file in done}
+
+
 def is_whole_png(path: Path) -> bool:
     """Whether a path is a regular file that begins and ends as a PNG file does.
 

@@ -245,6 +245,11 @@ def restore(manager: tf.train.CheckpointManager) -> bool:
     return False
 
 
+def last_step(manager: tf.train.CheckpointManager) -> int:
+    """The step of the newest checkpoint, or 0 if there is none."""
+    return int((manager.latest_checkpoint or "-0").rpartition("-")[2])
+
+
 def load(folder: str | os.PathLike) -> Run:
     """The trained networks of a run: averaged generator, discriminator and perhaps encoder.
 
@@ -271,7 +276,7 @@ def load(folder: str | os.PathLike) -> Run:
     manager = encoder_checkpoints(
         run, {"encoder": [variable.value for variable in encoder.variables]}
     )
-    encoder_steps = int((manager.latest_checkpoint or "-0").rpartition("-")[2])
+    encoder_steps = last_step(manager)
     if 0 < config.encoder_steps <= encoder_steps and restore(manager):
         return run._replace(encoder=encoder)
     return run
