@@ -5,7 +5,8 @@
 
 Without images, it takes held-out images of the run's own data. In a mask file, white is known and
 black is the hole. An image whose mask has the image's own size is completed in place: it keeps its
-size and every known pixel. If the job is killed and started again, it goes on where it stopped.
+size and every known pixel. If the job is killed and started again, it goes on where it stopped, and
+does again what was edited or deleted since.
 
 Writes a PNG for each image, sheet.png, search.gif, index.html, completions.jsonl (a line for each
 image with energy, PSNR, SSIM and more), latents.npz and details/. Files that cannot be used are
@@ -14,6 +15,7 @@ listed at the end. Exit code 1: some images failed; 2: no image could be used.
 
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -74,7 +76,7 @@ def new_plan(config: CompleteConfig) -> Plan:
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = run_directory.read_config(Path(config.run_dir))
-    out_dir = Path(config.out_dir or Path(config.run_dir) / "completions")
+    out_dir = Path(config.out_dir) if config.out_dir else default_out_dir(config)
     mask_source = new_mask_source(config.mask, config.seed, config.mask_scale, config.invert_mask)
     maker = new_example_maker(config, trained)
     items = find_images(config, trained, out_dir)
@@ -84,6 +86,15 @@ def new_plan(config: CompleteConfig) -> Plan:
     items = rename_for_job(items, job.done)[shard::shards]
     job.forget_damaged(items)
     return Plan(config, run, mask_source, maker, job, items)
+
+
+def default_out_dir(config: CompleteConfig) -> Path:
+    """Returns the folder that is written without `--out_dir`: one for each mask.
+
+    So a job with another mask does not meet the files of the first one.
+    """
+    mask = Path(os.path.abspath(config.mask))
+    return Path(config.run_dir) / "completions" / (mask.name if mask.is_dir() else mask.stem)
 
 
 def new_example_maker(config: CompleteConfig, trained: TrainConfig) -> ExampleMaker:

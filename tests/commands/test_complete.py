@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -9,7 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_completions import contents, mask_of, new_config, rows, run, save, untimed_rows
+from small_completions import (
+    contents,
+    mask_of,
+    new_config,
+    rows,
+    run,
+    save,
+    save_mask,
+    untimed_rows,
+)
 from tiny import SIZE, new_run, picture
 
 from tf_inpaint import complete
@@ -173,9 +183,36 @@ def test_newest_run_and_its_folder_are_the_defaults(run_folder, tmp_path, monkey
         shutil.copytree(run_folder / "run", f"runs/{name}")
         os.utime(f"runs/{name}/checkpoints", (time.time() - age,) * 2)
     assert run(run_folder, "", run_dir="", count=1, mask="full") == 0
-    assert Path("runs/new/completions/0.png").exists()
-    settings = json.loads(Path("runs/new/completions/config.json").read_text())
+    assert Path("runs/new/completions/full/0.png").exists()
+    settings = json.loads(Path("runs/new/completions/full/config.json").read_text())
     assert settings["run_dir"] == "runs/new"
+
+
+def test_every_mask_has_a_folder_by_default(run_folder, tmp_path):
+    """Without --out_dir, a job with another mask is not refused, nor are old jobs touched."""
+    run_dir = shutil.copytree(run_folder / "run", tmp_path / "run")
+    holes = tmp_path / "my.holes"
+    mask = save_mask(holes / "left.half.png", 1)
+    settings = {"run_dir": str(run_dir), "count": 1}
+    old = {"out_dir": run_dir / "completions", "mask": "left", "seed": 1}
+    assert run(run_folder, **old | settings) == 0
+    before = contents(run_dir / "completions")
+    for name in ("center", "strokes", mask):
+        assert run(run_folder, "", mask=name, **settings) == 0
+    save_mask(holes / "0.png", 1)
+    assert run(run_folder, "", mask=f"{holes}/", **settings) == 0
+    assert run(run_folder, "", mask="left", **settings) == 0
+    after = contents(run_dir / "completions")
+    assert before.items() <= after.items()
+    for name in ("center", "strokes", "left.half", "my.holes", "left"):
+        assert f"{name}/0.png" in after
+    with pytest.raises(ValueError) as refusal:
+        run(run_folder, "", mask="left", **settings | {"seed": 2})
+    assert re.search(
+        r"completions/left differs in seed \(0 there\); choose another --out_dir, or pass "
+        r"--overwrite\.$",
+        str(refusal.value),
+    )
 
 
 def test_all_known_is_the_image_and_all_hole_a_sample(run_folder, tmp_path):

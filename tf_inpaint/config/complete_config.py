@@ -18,7 +18,7 @@ class CompleteConfig(SearchSettings):
         path=True,
     )
     run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
-    out_dir: str = setting("", "directory to write; empty: RUN/completions", path=True)
+    out_dir: str = setting("", "directory to write; empty: RUN/completions/MASK", path=True)
     count: int = setting(
         16, "number of held-out images to complete when no image is given", minimum=1, maximum=10**7
     )
