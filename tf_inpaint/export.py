@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 from tf_inpaint.config import ExportConfig
+from tf_inpaint.files.atomic_writing import remove_unlocked
 from tf_inpaint.files.folder_lock import locked
 
 WARM_UP_ROWS = 1
@@ -50,9 +51,10 @@ def run(config: ExportConfig) -> int:
     started = time.perf_counter()
     model = ServedModel(trained, config)  # It may refuse settings, so a folder is made only then.
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     with locked(folder, f".{target.name}.lock"):
         # The server takes whole numbers only for versions, so it ignores this folder.
-        hidden = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+        hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=folder))
         try:
             model.save(hidden)
             export_record.write(hidden / "assets.extra" / "export.json", config, model, trained)
@@ -87,6 +89,18 @@ def check_max_pixels(max_pixels: int, image_size: int) -> None:
             f"--max_pixels must be at least {image_size**2}, the number of pixels of the images "
             f"that the network sees; received {max_pixels}; raise it or leave it out."
         )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the locks and the unfinished versions that killed exports left in a folder.
+
+    Those of an export that is at work stay.
+    """
+    for path in folder.glob(".*.lock"):
+        version = path.name.removeprefix(".").removesuffix(".lock")
+        if version.isdecimal():
+            unfinished = [other for other in folder.glob(f".{version}.*") if other.is_dir()]
+            remove_unlocked(path, unfinished)
 
 
 def publish(hidden: Path, target: Path) -> None:

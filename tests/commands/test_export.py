@@ -102,9 +102,22 @@ def test_second_export_of_one_version_is_refused(exported, tmp_path, monkeypatch
     with folder_lock.locked(tmp_path, ".1.lock"):
         with pytest.raises(ValueError, match=f"is writing into {tmp_path}; wait"):
             export.run(config)
+        (tmp_path / ".7.lock").touch()
         with pytest.raises(OSError, match="the end"):
             export.run(dataclasses.replace(config, version=2))
+        assert [path.name for path in tmp_path.iterdir()] == [".1.lock"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_exports_left_is_removed(tmp_path):
+    """The lock and the unfinished version go, and those of an export that is at work stay."""
+    for name in (".1.lock", ".1.kill", ".2.lock", ".2.work", "3", ".4.other", ".notes.lock"):
+        path = tmp_path / name
+        path.touch() if path.suffix == ".lock" else (path / "variables").mkdir(parents=True)
+    with folder_lock.locked(tmp_path, ".2.lock"):
+        export.remove_leftovers(tmp_path)
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == [".2.lock", ".2.work", ".4.other", ".notes.lock", "3"]
 
 
 def test_failed_export_leaves_nothing(exported, tmp_path, monkeypatch):

@@ -256,26 +256,46 @@ def test_fit_does_not_alias():
     np.testing.assert_allclose(small[1:-1, 1:-1].astype(int), 127, atol=6)
 
 
+@pytest.mark.parametrize("strip", [1, 70, 10**6])
+def test_strips_do_not_change_a_picture(tmp_path, monkeypatch, strip):
+    """Large pictures are converted and resized strip by strip, as if at once."""
+    random = np.random.default_rng(0)
+    levels = random.integers(0, 65536, (37, 53), dtype=np.uint16)
+    colors = random.integers(0, 256, (37, 53, 4), dtype=np.uint8)
+    saved(tmp_path / "gray.png", levels)
+    saved(tmp_path / "colors.png", colors)
+    monkeypatch.setattr(images, "STRIP_PIXELS", strip)
+    gray, flat = images.read(tmp_path / "gray.png"), images.read(tmp_path / "colors.png")
+    np.testing.assert_array_equal(gray[..., 0], np.rint(levels / 257.0))
+    white = Image.new("RGBA", (53, 37), "white")
+    expected = Image.alpha_composite(white, Image.fromarray(colors)).convert("RGB")
+    np.testing.assert_array_equal(flat, np.asarray(expected))
+    square = expected.crop((8, 0, 45, 37))
+    for side in (5, 60):
+        resized = square.resize((side, side), Image.Resampling.BICUBIC)
+        np.testing.assert_array_equal(images.fit(flat, side, 3), np.asarray(resized))
+
+
+def test_read_refuses_more_pixels_than_allowed(tmp_path):
+    """The header decides: the file has no pixels that could be decoded."""
+    path = tmp_path / "a.png"
+    png(path, 25, 40, 8, 2)
+    reason = r"a\.png claims more than 999 pixels; make it smaller, or raise --max_pixels\."
+    with pytest.raises(ValueError, match=reason):
+        images.read(path, max_pixels=999)
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        images.read(path, max_pixels=1000)
+    saved(path, COLORS)
+    size = COLORS.shape[0] * COLORS.shape[1]
+    np.testing.assert_array_equal(images.read(path, max_pixels=size), COLORS)
+
+
 def test_fit_converts_channels():
     primaries = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 9, 9]]], np.uint8)
     # The weights are 0.299, 0.587 and 0.114.
     assert images.fit(primaries, 2, 1)[..., 0].tolist() == [[76, 150], [29, 9]]
     colors = images.fit(LEVELS[..., None], 16, 3)
     np.testing.assert_array_equal(colors, np.repeat(LEVELS[..., None], 3, axis=-1))
-
-
-def test_atomic_keeps_the_old_file_if_writing_fails(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), images.atomic(path) as temporary:
-        temporary.write_text("half")
-        assert temporary.suffix == ".csv" and path.read_text() == "old"
-        raise KeyboardInterrupt
-    assert path.read_text() == "old"
-    with images.atomic(path) as temporary:
-        temporary.write_text("new")
-    assert path.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("picture", [LEVELS[..., None], COLORS, COLORS[:, ::-1]])

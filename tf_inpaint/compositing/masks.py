@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+STRIP_PIXELS = 1_000_000
+"""Number of pixels of the strips in which a mask picture is read."""
 MAX_GRAY_SHARE = 0.05
 """Maximum share of gray in the picture of a mask, see `gray_blocks`."""
 TOO_GRAY = (
@@ -110,14 +112,24 @@ def from_picture(
             "A mask picture must be uint8 [H, W, 1] or [H, W, 3]; "
             f"received {picture.dtype} {list(picture.shape)}; convert it first."
         )
-    gray = gray_blocks(picture)
-    if np.count_nonzero(gray) > MAX_GRAY_SHARE * gray.size:
+    # Strip by strip, for the intermediate results of a whole picture would take much memory.
+    height, width, channels = picture.shape
+    rows = max(1, STRIP_PIXELS // width)
+    known = np.empty((height, width, 1), np.float32)
+    gray_count = 0
+    for top in range(0, height, rows):
+        # The next strip's first row makes blocks with the last row.
+        gray_count += np.count_nonzero(gray_blocks(picture[top : top + rows + 1]))
+        # In integers: 0.299 + 0.587 + 0.114 is less than 1 in floating point, so 128 would be
+        # black.
+        levels = picture[top : top + rows].astype(np.int32)
+        luma = levels @ ([1000] if channels == 1 else [299, 587, 114])
+        known[top : top + rows, :, 0] = (luma >= 128_000) != invert
+    if gray_count > MAX_GRAY_SHARE * (height - 1) * (width - 1) * channels:
         raise ValueError(TOO_GRAY.format(name))
     if picture.max() == 1:
         raise ValueError(ONE_FOR_WHITE.format(name))
-    # In integers: 0.299 + 0.587 + 0.114 is less than 1 in floating point, so 128 would be black.
-    luma = picture.astype(np.int32) @ ([1000] if picture.shape[2] == 1 else [299, 587, 114])
-    return ((luma >= 128_000) != invert).astype(np.float32)[:, :, None]
+    return known
 
 
 def gray_blocks(levels: Any) -> Any:

@@ -4,19 +4,22 @@ On disk and in a data set a picture is uint8 [H, W, C]. The networks see float32
 range of the generator's tanh. C is 1 (gray) or 3 (RGB). This module needs only NumPy and Pillow.
 """
 
-import contextlib
 import os
-import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
+from tf_inpaint.files.atomic_writing import atomic
+
 MAX_PIXELS = 100_000_000
 """Maximum number of pixels in a picture that `read` accepts."""
+STRIP_PIXELS = 1_000_000
+"""Number of pixels of the strips in which large pictures are converted, so that the intermediate
+results of the conversion stay small."""
 # Without this list, Pillow would also try EPS, and would run Ghostscript on an untrusted file.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 
@@ -48,7 +51,9 @@ def to_uint8(pictures: np.ndarray) -> np.ndarray:
     return np.nan_to_num(levels, nan=0.0).clip(0, 255).astype(np.uint8)
 
 
-def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndarray:
+def read(
+    file: str | os.PathLike | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
     """Reads the picture in a file, as an image viewer shows it.
 
     Takes the first frame of an animation. Applies the EXIF orientation. Lays transparent pixels
@@ -56,9 +61,11 @@ def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndar
     must lie in [0, 1].
 
     Args:
-        file: path of a regular JPEG, PNG, BMP, GIF, TIFF or WebP file with at most `MAX_PIXELS`
-            pixels, or such a file opened in binary mode.
+        file: path of a regular JPEG, PNG, BMP, GIF, TIFF or WebP file, or such a file opened in
+            binary mode.
         name: name of the file in error messages. Default: the path.
+        max_pixels: maximum number of pixels, which is checked before the pixels are decoded. More
+            than `MAX_PIXELS` are never read.
 
     Returns:
         uint8 [H, W, 1] for a gray picture, [H, W, 3] for a color picture.
@@ -68,15 +75,17 @@ def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndar
         ValueError: the file is empty, truncated, too large or not a picture, or a pipe or device.
     """
     name = name or str(file)
+    remedy = "replace or remove it"
     try:
         is_path = isinstance(file, str | os.PathLike)
         # Reading a pipe or a device may never end.
         if is_path and not os.path.isdir(file) and not stat.S_ISREG(os.stat(file).st_mode):
             raise OSError("a pipe, a socket or a device is no regular file")
         with Image.open(file, formats=FORMATS) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
+            if picture.width * picture.height > min(max_pixels, MAX_PIXELS):
                 raise Image.DecompressionBombError
-            pixels = np.asarray(_gray_or_rgb(ImageOps.exif_transpose(picture)))
+            ImageOps.exif_transpose(picture, in_place=True)  # By default it makes a copy.
+            pixels = _convert(picture, lambda strip: np.asarray(_gray_or_rgb(strip)))
     except FileNotFoundError:
         missing = "leads nowhere" if is_path and os.path.islink(file) else "does not exist"
         raise FileNotFoundError(
@@ -86,13 +95,29 @@ def read(file: str | os.PathLike | BinaryIO, name: str | None = None) -> np.ndar
         reason = f"is empty or none of {', '.join(FORMATS)}"
     # Pillow raises the same error at its own limit.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        reason = f"claims more than {MAX_PIXELS:,} pixels"
+        reason = f"claims more than {min(max_pixels, MAX_PIXELS):,} pixels"
+        if max_pixels < MAX_PIXELS:
+            remedy = "make it smaller, or raise --max_pixels"
     # A damaged file makes Pillow raise nearly any exception: struct.error, KeyError, ...
     except Exception as error:
         reason = f"cannot be decoded ({' '.join(str(error).split()) or type(error).__name__})"
     else:
         return pixels if pixels.ndim == 3 else pixels[..., None]
-    raise ValueError(f"A readable picture is required; {name} {reason}; replace or remove it.")
+    raise ValueError(f"A readable picture is required; {name} {reason}; {remedy}.")
+
+
+def _convert(picture: Image.Image, to_array: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """Applies a function of single pixels to a picture, strip by strip."""
+    rows = max(1, STRIP_PIXELS // picture.width)
+    result: np.ndarray | None = None
+    for top in range(0, picture.height, rows):
+        bottom = min(top + rows, picture.height)
+        strip = to_array(picture.crop((0, top, picture.width, bottom)))
+        if result is None:
+            result = np.empty((picture.height, *strip.shape[1:]), strip.dtype)
+        result[top:bottom] = strip
+    assert result is not None  # Pillow opens no picture without a row.
+    return result
 
 
 def has_one_color_and_transparency(file: str | os.PathLike) -> bool:
@@ -107,9 +132,10 @@ def has_one_color_and_transparency(file: str | os.PathLike) -> bool:
         # Pillow does not convert 16-bit pictures, and `read` ignores their transparency.
         if not picture.has_transparency_data or picture.mode.startswith("I"):
             return False
-        levels = np.asarray(picture.convert("RGBA"))
-    colors, alpha = levels[..., :3], levels[..., 3]
-    return bool((alpha < 255).any() and (colors == colors[0, 0]).all())
+        levels = _convert(picture, lambda strip: np.asarray(strip.convert("RGBA")))
+    # The bounds of each channel. A comparison with the first color would take as much memory again.
+    low, high = levels.min(axis=(0, 1)), levels.max(axis=(0, 1))
+    return bool(low[3] < 255 and (low[:3] == high[:3]).all())
 
 
 def _gray_or_rgb(picture: Image.Image) -> Image.Image:
@@ -149,10 +175,22 @@ def fit(picture: np.ndarray, image_size: int, channels: int, crop: int = 0) -> n
     if square.shape == (image_size, image_size, channels):
         # A view would keep the whole picture in memory.
         return square if square.size == picture.size else square.copy()
-    resized = _image(square).resize((image_size, image_size), Image.Resampling.BICUBIC)
+    # Pillow resizes rows, then columns, and rounds to levels in between. So the rows of a strip can
+    # be resized alone, and only a strip is copied.
+    side = len(square)
+    rows = max(1, STRIP_PIXELS // side)
+    strips = [
+        np.asarray(_resize(_image(square[top : top + rows]), image_size, min(rows, side - top)))
+        for top in range(0, side, rows)
+    ]
+    resized = _resize(Image.fromarray(np.concatenate(strips)), image_size, image_size)
     return np.asarray(resized.convert("L" if channels == 1 else "RGB")).reshape(
         image_size, image_size, channels
     )
+
+
+def _resize(picture: Image.Image, width: int, height: int) -> Image.Image:
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def center_crop(picture: np.ndarray, crop: int = 0) -> np.ndarray:
@@ -184,23 +222,6 @@ def resize(field: np.ndarray, size: int) -> np.ndarray:
     """
     picture = Image.fromarray(field[..., 0].astype(np.float32))
     return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))[..., None]
-
-
-@contextlib.contextmanager
-def atomic(path: str | os.PathLike) -> Iterator[Path]:
-    """Gives a temporary path in the folder of `path`, with the same suffix.
-
-    On success, the temporary file is renamed to `path`. On failure, it is removed. A reader of
-    `path` sees the old file or the new file, but never an incomplete file.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write(path: str | os.PathLike, picture: np.ndarray) -> None:
