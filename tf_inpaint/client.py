@@ -37,6 +37,7 @@ UNCHECKED_SETTINGS = {
     "workers",
     "timeout",
     "retries",
+    "max_pixels",
 }
 """Settings that may change when a job goes on. No completion depends on them."""
 
@@ -118,7 +119,7 @@ def run_locked(config: ClientConfig) -> int:
     # Find out what to do.
     job = ClientJob(config)
     masks = find_masks(config)
-    items = rename_for_job(files(config.images, leave_out=job.out_dir), job.done)
+    items = rename_for_job(files(config.images, job.out_dir, config.max_pixels), job.done)
     if not items:
         raise ValueError(
             f"Image files are required; {', '.join(config.images) or 'none'} holds none; "
@@ -156,7 +157,13 @@ def find_masks(config: ClientConfig) -> MaskSource:
             "--mask must leave pixels as they are; received lowres; complete such images without "
             "a server."
         )
-    source = new_mask_source(config.mask, config.seed, config.mask_scale, config.invert_mask)
+    source = new_mask_source(
+        config.mask,
+        config.seed,
+        config.mask_scale,
+        config.invert_mask,
+        max_pixels=config.max_pixels,
+    )
     if isinstance(source, MaskFolder):
         for path in list(source.files.values())[:1]:
             source.read(path)

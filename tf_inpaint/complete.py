@@ -77,7 +77,13 @@ def new_plan(config: CompleteConfig) -> Plan:
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = run_directory.read_config(Path(config.run_dir))
     out_dir = Path(config.out_dir) if config.out_dir else default_out_dir(config)
-    mask_source = new_mask_source(config.mask, config.seed, config.mask_scale, config.invert_mask)
+    mask_source = new_mask_source(
+        config.mask,
+        config.seed,
+        config.mask_scale,
+        config.invert_mask,
+        max_pixels=config.max_pixels,
+    )
     maker = new_example_maker(config, trained)
     items = find_images(config, trained, out_dir)
     run = run_directory.load(config.run_dir)
@@ -127,7 +133,7 @@ def find_images(config: CompleteConfig, trained: TrainConfig, out_dir: Path) -> 
     """
     if not config.images:
         return held_out(pictures(trained, "held_out"), config.count)
-    items = files(config.images, leave_out=out_dir)
+    items = files(config.images, out_dir, config.max_pixels)
     if not items:
         raise ValueError(
             f"Image files are required; {', '.join(config.images)} holds none; check the path."

@@ -151,6 +151,15 @@ def test_bad_files_are_reported_and_the_others_completed(double, photos, logged)
         assert any(name in text and reason in text for text in logged.messages), name
 
 
+def test_image_above_max_pixels_is_left_out_until_the_limit_is_raised(double, photos, logged):
+    """The larger of the photos are not sent, and the job goes on with another limit."""
+    config = new_config(double, photos, max_pixels=20 * 16 - 1)
+    assert client.run(config) == 1
+    (text,) = logged.messages
+    assert "photos/more/a.png claims more than 319 pixels; make it smaller" in text
+    assert client.run(new_config(double, photos)) == 0 and len(rows(config.out_dir)) == 4
+
+
 def test_request_that_fails_does_not_end_the_job(double, photos, logged, monkeypatch):
     """The job goes on with the image that failed when it is started again."""
 

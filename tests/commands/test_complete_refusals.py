@@ -111,6 +111,26 @@ def test_one_entry_of_a_folder_does_not_end_the_job(run_folder, tmp_path, launch
     assert sorted(rows(out)) == sorted(names)
 
 
+def test_image_above_max_pixels_is_left_out_until_the_limit_is_raised(
+    run_folder, tmp_path, launch_exit
+):
+    """The job goes on with another limit. A mask above the limit is refused at once."""
+    small = save(tmp_path / "in/small.png", 0)
+    large = tmp_path / "in/large.png"
+    Image.new("L", (SIZE, SIZE + 1)).save(large)
+    config = new_config(run_folder, tmp_path / "out", small, large, max_pixels=SIZE * SIZE)
+    code, log = launch_exit(config)
+    assert code == 1 and list(rows(tmp_path / "out")) == ["small"]
+    (line,) = (line for line in log if line.startswith("Not completed: "))
+    assert "large.png claims more than 784 pixels; make it smaller, or raise --max_pixels" in line
+    assert launch_exit(dataclasses.replace(config, max_pixels=10**6))[0] == 0
+    assert sorted(rows(tmp_path / "out")) == ["large", "small"]
+    config = new_config(run_folder, tmp_path / "new", small, mask=str(large), max_pixels=784)
+    code, log = launch_exit(config)
+    assert code == 2 and "large.png claims more than 784 pixels" in log[-1]
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("place", ["image", "mask"])
 def test_pipe_is_refused(run_folder, tmp_path, launch_exit, place):
     """A pipe alone, as the image or the mask, is an error."""

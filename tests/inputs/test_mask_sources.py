@@ -47,6 +47,19 @@ def test_white_is_known_in_a_mask_file(tmp_path):
     assert source.label("a.png") == path
 
 
+def test_mask_with_more_pixels_than_allowed_is_refused(tmp_path):
+    """Alike for a mask file and for the masks of a folder."""
+    drawn = np.full((20, 30, 1), 255, np.uint8)
+    drawn[:5] = 0
+    path = str(save_picture(tmp_path / "a.png", drawn))
+    item = new_item(noise(), "a.jpg")
+    for mask in (path, str(tmp_path)):
+        known = new_mask_source(mask, 0, max_pixels=600).known_of(item, SIZE)
+        np.testing.assert_array_equal(known, drawn / 255)
+        with pytest.raises(ValueError, match="a.png claims more than 599 pixels; .*--max_pixels"):
+            new_mask_source(mask, 0, max_pixels=599).known_of(item, SIZE)
+
+
 def test_mask_folder_goes_by_stem(tmp_path):
     """An image takes the mask with its own stem, wherever the mask lies in the folder."""
     for index, name in enumerate(["a.png", "sub/b.png"]):

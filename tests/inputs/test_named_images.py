@@ -102,6 +102,16 @@ def test_files_of_folders_and_paths_each_once(tmp_path):
         items[3].read()
 
 
+def test_image_with_more_pixels_than_allowed_fails_alone(tmp_path):
+    """The other images can be read."""
+    save_picture(tmp_path / "a.png", noise(20, 30))
+    save_picture(tmp_path / "b.png", noise(20, 31))
+    large, small = files([str(tmp_path)], tmp_path / "out", 600)[::-1]
+    np.testing.assert_array_equal(small.read(), noise(20, 30))
+    with pytest.raises(ValueError, match=r"b\.png claims more than 600 pixels; .*--max_pixels"):
+        large.read()
+
+
 def test_file_alone_is_the_file_in_its_folder(tmp_path, monkeypatch):
     """A file has the same name and seeds, whether the file or its folder is given."""
     for name in ("a", "b", "c"):

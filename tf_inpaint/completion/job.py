@@ -21,7 +21,15 @@ from tf_inpaint.metrics import bands
 if TYPE_CHECKING:  # The module imports TensorFlow.
     from tf_inpaint.inpainting.completions import Completions
 
-UNCHECKED_SETTINGS = {"images", "count", "out_dir", "overwrite", "details", "shard"}
+UNCHECKED_SETTINGS = {
+    "images",
+    "count",
+    "out_dir",
+    "overwrite",
+    "details",
+    "shard",
+    "max_pixels",
+}
 """Settings that may change when a job goes on. No completion depends on them."""
 FIELDS = {"file": str, "completion": str}
 """Names and types of what every row has that a job reads."""

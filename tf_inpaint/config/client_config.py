@@ -49,6 +49,12 @@ class ClientConfig:
         minimum=0,
         maximum=1000,
     )
+    max_pixels: int = setting(
+        100_000_000,
+        "maximum number of pixels of an image or mask file, checked by its header",
+        minimum=1,
+        maximum=100_000_000,
+    )
     overwrite: bool = setting(False, "replace the job in out_dir")
 
     def __post_init__(self) -> None:

@@ -45,6 +45,12 @@ class CompleteConfig(SearchSettings):
         8, "number of images with intermediate pictures", minimum=0, maximum=10**7
     )
     seed: int = setting(0, "seed of all random numbers: masks and searches", minimum=0, below=2**31)
+    max_pixels: int = setting(
+        100_000_000,
+        "maximum number of pixels of an image or mask file, checked by its header",
+        minimum=1,
+        maximum=100_000_000,
+    )
     overwrite: bool = setting(False, "replace the job in out_dir")
     shard: str = setting("0/1", "i/n: this is machine i of n machines, 0 <= i < n")
 

@@ -69,14 +69,15 @@ class MaskFile:
     Args:
         path: path of the file.
         invert: in the file, white is the hole.
+        max_pixels: maximum number of pixels; see `images.read`.
 
     Raises:
         ValueError: the file cannot be read, or is not black and white.
     """
 
-    def __init__(self, path: str, invert: bool = False):
+    def __init__(self, path: str, invert: bool = False, max_pixels: int = images.MAX_PIXELS):
         self.path = path
-        self.known = read_mask(Path(path), invert, set())
+        self.known = read_mask(Path(path), invert, set(), max_pixels)
 
     def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
         """See `MaskSource`."""
@@ -96,15 +97,23 @@ class MaskFolder:
         folder: path of the folder. Its subfolders count too.
         invert: in the files, white is the hole.
         pick_seed: each image takes any of the files instead, by this seed.
+        max_pixels: maximum number of pixels of a file; see `images.read`.
 
     Raises:
         ValueError: with `pick_seed`, the folder has no image file.
     """
 
-    def __init__(self, folder: str, invert: bool = False, pick_seed: int | None = None):
+    def __init__(
+        self,
+        folder: str,
+        invert: bool = False,
+        pick_seed: int | None = None,
+        max_pixels: int = images.MAX_PIXELS,
+    ):
         self.folder = folder
         self.invert = invert
         self.pick_seed = pick_seed
+        self.max_pixels = max_pixels
         names = image_folders.list_files(folder)
         # Files are picked from one file of each stem. Another list would change all picks.
         self.files = {Path(name).stem: Path(folder) / name for name in names}
@@ -128,7 +137,7 @@ class MaskFolder:
 
     def read(self, path: Path) -> np.ndarray:
         """Returns `known` of one file. See `read_mask`."""
-        return read_mask(path, self.invert, self.warned)
+        return read_mask(path, self.invert, self.warned, self.max_pixels)
 
     def file_of(self, key: str) -> Path:
         """Returns the mask file of the image with this key.
@@ -161,6 +170,7 @@ def new_mask_source(
     scale: float | None = None,
     invert: bool = False,
     pick_from_folder: bool = False,
+    max_pixels: int = images.MAX_PIXELS,
 ) -> NamedMask | MaskFile | MaskFolder:
     """Returns the source of the masks that `--mask` names.
 
@@ -171,6 +181,7 @@ def new_mask_source(
         invert: in a file, white is the hole; only with a file or folder.
         pick_from_folder: an image takes any file of the folder, by the seed, instead of the file
             that fits its path or stem.
+        max_pixels: maximum number of pixels of a file; see `images.read`.
 
     Raises:
         ValueError: a file that is no picture, or a setting that this kind of mask does not have.
@@ -187,9 +198,9 @@ def new_mask_source(
             f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out."
         )
     if os.path.isdir(mask):
-        return MaskFolder(mask, invert, seed if pick_from_folder else None)
+        return MaskFolder(mask, invert, seed if pick_from_folder else None, max_pixels)
     if os.path.exists(mask):
-        return MaskFile(mask, invert)
+        return MaskFile(mask, invert, max_pixels)
     raise FileNotFoundError(
         f"--mask must be one of {', '.join(masks.NAMES)}, a file or a folder; received {mask!r}; "
         "choose one of these or check the path."
@@ -213,13 +224,16 @@ def spellings(name: str) -> list[str]:
     return texts
 
 
-def read_mask(path: Path, invert: bool, warned: set[str]) -> np.ndarray:
+def read_mask(
+    path: Path, invert: bool, warned: set[str], max_pixels: int = images.MAX_PIXELS
+) -> np.ndarray:
     """Reads a mask file, and warns of a mask without a hole or with a large one.
 
     Args:
         path: path of the file.
         invert: in the file, white is the hole.
         warned: kinds of warnings that were logged before, which are not logged again.
+        max_pixels: maximum number of pixels; see `images.read`.
 
     Returns:
         `known`, `[H, W, 1]` float32.
@@ -228,7 +242,7 @@ def read_mask(path: Path, invert: bool, warned: set[str]) -> np.ndarray:
         ValueError: the file cannot be read, or is not black and white.
     """
     # Read the file.
-    picture = images.read(path)
+    picture = images.read(path, max_pixels=max_pixels)
     if images.has_one_color_and_transparency(path):
         raise ValueError(masks.HOLE_IN_ALPHA.format(path))
     known = masks.from_picture(picture, invert, str(path))

@@ -88,7 +88,9 @@ def held_out(source: Source, count: int) -> list[Input]:
     ]
 
 
-def files(paths: Sequence[str], leave_out: Path) -> list[Input]:
+def files(
+    paths: Sequence[str], leave_out: Path, max_pixels: int = images.MAX_PIXELS
+) -> list[Input]:
     """Returns the image files among `paths` and in the folders among `paths`, each file once.
 
     The list also holds a path that does not exist, and a folder that cannot be listed: the `read`
@@ -97,6 +99,7 @@ def files(paths: Sequence[str], leave_out: Path) -> list[Input]:
     Args:
         paths: files and folders.
         leave_out: folder whose files are not returned.
+        max_pixels: maximum number of pixels of an image; see `images.read`.
     """
     # Find all files, with a short and a longer key.
     left_out = Path(os.path.realpath(leave_out))
@@ -109,7 +112,7 @@ def files(paths: Sequence[str], leave_out: Path) -> list[Input]:
             file = Path(os.path.realpath(folder / key))
             if not file.is_relative_to(left_out) and file not in keys_of:
                 keys_of[file] = key, f"{Path(os.path.realpath(folder)).name}/{key}".lstrip("/")
-                read_of[file] = reader(folder / key, unlisted.get(key))
+                read_of[file] = reader(folder / key, unlisted.get(key), max_pixels)
     # Name the outputs.
     counts = Counter(key for key, _ in keys_of.values())
     names = stems([key if counts[key] == 1 else longer for key, longer in keys_of.values()])
@@ -141,13 +144,13 @@ def list_path(path: Path, left_out: Path) -> tuple[Path, list[str], dict[str, st
     return path, sorted([*listing.images, *listing.unlisted]), listing.unlisted
 
 
-def reader(path: Path, error: str | None) -> Callable[[], np.ndarray]:
+def reader(path: Path, error: str | None, max_pixels: int) -> Callable[[], np.ndarray]:
     """Returns a function that reads an image, or raises `error` as an OSError."""
 
     def read() -> np.ndarray:
         if error:
             raise OSError(error)
-        return images.read(path)
+        return images.read(path, max_pixels=max_pixels)
 
     return read
 
