@@ -132,5 +132,18 @@ def test_folder_with_entries_that_are_no_pictures(tmp_path, caplog, monkeypatch)
 def test_folder_without_pictures(tmp_path):
     with pytest.raises(ValueError, match="must have train pictures; received none"):
         open_source(f"folder:{tmp_path}", 8, 3)
-    with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
+    reason = "nowhere is not a folder.* or pass --dataset=folder:PLACE if the data are at another"
+    with pytest.raises(FileNotFoundError, match=reason):
         open_source(f"folder:{tmp_path}/nowhere", 8, 3)
+
+
+def test_folder_whose_pictures_are_all_in_one_split(tmp_path):
+    """The error says where the pictures are."""
+    fill(tmp_path, ["a.png"])
+    splits = {"train", "held_out"}
+    for split in splits:
+        with contextlib.suppress(ValueError):
+            assert names(open_source(f"folder:{tmp_path}", 8, 3, split=split)) == ["a.png"]
+            (empty,) = splits - {split}
+    with pytest.raises(ValueError, match=f"{empty} pictures; received 1 in the other split"):
+        open_source(f"folder:{tmp_path}", 8, 3, split=empty)

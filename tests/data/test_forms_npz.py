@@ -1,9 +1,13 @@
 """Tests of npz files in `data.forms`: pictures, splits, labels and bad files."""
 
+import os
+import zipfile
+
 import numpy as np
 import pytest
 from source_contents import labeled_levels, levels, names
 
+from tf_inpaint.data import sources
 from tf_inpaint.data.sources import open_source
 
 RAMP = np.tile(np.arange(25, dtype=np.uint8)[:, None, None], (1, 6, 6))
@@ -138,3 +142,42 @@ def test_npz_refuses_other_files(tmp_path):
             open_source(f"npz:{tmp_path}/{name}", 6, 1)
     with pytest.raises(FileNotFoundError, match=r"gone\.npz does not exist"):
         open_source(f"npz:{tmp_path}/gone.npz", 6, 1)
+
+
+def test_npz_must_fit_in_half_of_the_memory(tmp_path, monkeypatch):
+    """Pictures and labels count, before they are read; other arrays do not count."""
+    np.savez_compressed(tmp_path / "a.npz", x=RAMP, y=CLASSES, more=np.zeros(10**6))
+    size = RAMP.nbytes + CLASSES.nbytes
+    monkeypatch.setattr(sources, "machine_memory", lambda: 2 * size)
+    assert open_source(f"npz:{tmp_path}/a.npz", 6, 1).size == 22
+    monkeypatch.setattr(sources, "machine_memory", lambda: 2 * size - 2)
+    monkeypatch.setattr(np.lib.format, "read_array", None)
+    reason = f"x and y of .*a.npz must take at most {size - 1:,} bytes.*; received {size:,} bytes;"
+    with pytest.raises(ValueError, match=reason):
+        open_source(f"npz:{tmp_path}/a.npz", 6, 1)
+
+
+def test_npz_that_claims_more_than_all_memory(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("x.npy", "w") as member:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (10**9, 28, 28)}
+        np.lib.format.write_array_header_1_0(member, header)
+    with pytest.raises(ValueError, match="the header of x claims 784,000,000,000 bytes of 0;"):
+        open_source(f"npz:{tmp_path}/a.npz", 28, 1)
+
+
+def test_npz_that_is_no_regular_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(ValueError, match=f"{path} must be an npz file.* no regular file"):
+            open_source(f"npz:{path}", 6, 1)
+
+
+def test_npz_without_training_pictures(tmp_path):
+    """The only picture is held out, and the error says so."""
+    np.savez(tmp_path / "one.npz", x=RAMP[:1])
+    assert open_source(f"npz:{tmp_path}/one.npz", 6, 1, split="held_out").size == 1
+    with pytest.raises(ValueError, match="train pictures; received 1 in the other split.*add more"):
+        open_source(f"npz:{tmp_path}/one.npz", 6, 1)
+    np.savez(tmp_path / "none.npz", x=RAMP[:0])
+    with pytest.raises(ValueError, match="must have train pictures; received none;"):
+        open_source(f"npz:{tmp_path}/none.npz", 6, 1)

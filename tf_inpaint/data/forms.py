@@ -3,18 +3,17 @@
 Each function opens one form and returns the pictures of one split, `train` or `held_out`.
 """
 
-import contextlib
 import io
 import os
 import re
-import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from tf_inpaint.files import image_folders, images
+from tf_inpaint.data import tfds_examples
+from tf_inpaint.files import image_folders, images, npz_arrays
 
 HELD_OUT = 10
 """Number of pictures of which one is held out, in a data set without test pictures."""
@@ -28,11 +27,13 @@ class Pictures(NamedTuple):
         load: index -> uint8 [H, W, 1 or 3].
         labels: indices int64 [B] -> the classes of these pictures, int64 or str [B]. None if the
             data set has no labels.
+        total: number of the pictures that were divided into the two splits.
     """
 
     names: list[str]
     load: Callable[[int], np.ndarray]
     labels: Callable[[np.ndarray], np.ndarray | None]
+    total: int
 
 
 def open_digits(split: str) -> Pictures:
@@ -62,7 +63,7 @@ def open_folder(folder: str, split: str) -> Pictures:
     def load(index: int) -> np.ndarray:
         return images.read(os.path.join(folder, paths[index]))
 
-    return Pictures(paths, load, lambda _: None)
+    return Pictures(paths, load, lambda _: None, len(files))
 
 
 # The arrays that may hold the labels of an array of pictures. The first existing one is used.
@@ -74,34 +75,45 @@ _LABELS = {
 }
 
 
-def open_npz(file: str, split: str) -> Pictures:
+def open_npz(file: str, split: str, max_bytes: int) -> Pictures:
     """Opens an npz file with an array `x_train`, `images` or `x`, and optionally `x_test`.
 
     Labels are `y_train` and `y_test`, or `labels` or `y` beside `images` and `x`. They are integers
     or strings, [N] or [N, 1].
+
+    Args:
+        file: path of the file.
+        split: `train` or `held_out`.
+        max_bytes: maximum size in memory of the pictures and labels, as they are in the file.
     """
-    # Read the pictures.
-    with _open_archive(file) as archive:
-        keys = archive.files
-        key = next((key for key in ("x_train", "images", "x") if key in keys), "")
-        has_test = "x_test" in keys
-        if has_test and split == "held_out":
-            key = "x_test"
-        array = np.asarray(archive[key]) if key else None
-    if array is None:
-        received = ", ".join(keys) or "nothing"
+    # Choose the arrays.
+    keys = npz_arrays.names(file)
+    key = next((key for key in ("x_train", "images", "x") if key in keys), "")
+    has_test = "x_test" in keys
+    if has_test and split == "held_out":
+        key = "x_test"
+    if not key:
+        received = ", ".join(keys)[:300] or "nothing"
         raise ValueError(
             f"{file} must hold x_train, images or x; received {received}; rename the array."
         )
-    pictures = _to_uint8(array, f"{key} of {file}")
+    label_key = next((label for label in _LABELS[key] if label in keys), None)
+    chosen_keys = list(filter(None, [key, label_key]))
+
+    # Read the pictures.
+    size = sum(npz_arrays.size(file, name) for name in chosen_keys)
+    if size > max_bytes:
+        raise ValueError(
+            f"{' and '.join(chosen_keys)} of {file} must take at most {max_bytes:,} bytes, half of "
+            f"the memory of this machine; received {size:,} bytes; save fewer or smaller pictures, "
+            "or use folder:DIR."
+        )
+    pictures = _to_uint8(npz_arrays.read(file, key), f"{key} of {file}")
 
     def read_labels() -> np.ndarray | None:
-        label_key = next((label for label in _LABELS[key] if label in keys), None)
         if label_key is None:
             return None
-        with _open_archive(file) as archive:
-            array = np.asarray(archive[label_key])
-        labels = _check_labels(array, f"{label_key} of {file}")
+        labels = _check_labels(npz_arrays.read(file, label_key), f"{label_key} of {file}")
         if len(labels) != len(pictures):
             raise ValueError(
                 f"{label_key} of {file} must have a label for each of the {len(pictures)} pictures "
@@ -110,25 +122,9 @@ def open_npz(file: str, split: str) -> Pictures:
         return labels
 
     # Select the split.
-    size = len(pictures)
-    chosen = np.arange(size) if has_test else _split_by_index(size, split)
+    number = len(pictures)
+    chosen = np.arange(number) if has_test else _split_by_index(number, split)
     return _select(key, pictures, chosen, read_labels)
-
-
-@contextlib.contextmanager
-def _open_archive(file: str) -> Iterator[np.lib.npyio.NpzFile]:
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            yield archive
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"An npz file is required; {file} does not exist; check the path."
-        ) from None
-    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{file} must be an npz file without objects; received: {_one_line(error)}; "
-            "save it again."
-        ) from None
 
 
 def _to_uint8(array: np.ndarray, name: str) -> np.ndarray:
@@ -146,7 +142,8 @@ def _to_uint8(array: np.ndarray, name: str) -> np.ndarray:
     # This condition also refuses NaN.
     if not (low >= 0 and high <= 1):
         raise ValueError(f"{requirement}; received {low:.4g} to {high:.4g}; rescale or repair it.")
-    return np.rint(pictures * 255).astype(np.uint8)
+    # In place, because the pictures may take half of the memory.
+    return np.rint(np.multiply(pictures, 255, out=pictures), out=pictures).astype(np.uint8)
 
 
 def _check_labels(array: np.ndarray, name: str) -> np.ndarray:
@@ -175,8 +172,8 @@ def open_tfds(name: str, split: str, data_dir: str | None, max_bytes: int) -> Pi
     """
     # NAME:1.0.0 is a version, not a configuration.
     name = re.sub(r":(?=[A-Za-z])", "/", name, count=1)
-    builder = _prepared_builder(name, data_dir)
-    image_key, label_key = _tfds_keys(builder, name)
+    builder = tfds_examples.prepared_builder(name, data_dir)
+    image_key, label_key = tfds_examples.image_and_label_keys(builder, name)
 
     # Select the split.
     splits = builder.info.splits
@@ -186,7 +183,7 @@ def open_tfds(name: str, split: str, data_dir: str | None, max_bytes: int) -> Pi
         )
     has_test = "test" in splits
     part = "test" if has_test and split == "held_out" else "train"
-    examples = _tfds_examples(builder, name, part, image_key, label_key, max_bytes)
+    examples = tfds_examples.read_examples(builder, name, part, image_key, label_key, max_bytes)
     size = len(examples)
     chosen = np.arange(size) if has_test else _split_by_index(size, split)
     names = [f"{builder.name}/{part}/{index}" for index in chosen]
@@ -200,71 +197,7 @@ def open_tfds(name: str, split: str, data_dir: str | None, max_bytes: int) -> Pi
     def load(index: int) -> np.ndarray:
         return images.read(io.BytesIO(examples[chosen[index]][image_key]), names[index])
 
-    return Pictures(names, load, read_labels)
-
-
-def _prepared_builder(name: str, data_dir: str | None) -> Any:
-    import tensorflow_datasets as tfds
-
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-        if not builder.is_prepared():
-            # TFRecord, the default, has no random access.
-            builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
-            builder.download_and_prepare()
-    # TFDS has no common class for its errors: unknown name, no network, quota, full disk, ...
-    except Exception as error:
-        remedy = "correct the name, prepare it elsewhere, or unpack its images and use folder:DIR"
-        raise ValueError(
-            f"tfds:{name} must be on disk or a download; received: {_one_line(error)}; {remedy}."
-        ) from error
-    return builder
-
-
-def _tfds_keys(builder: Any, name: str) -> tuple[str, str | None]:
-    # The keys of the images and of the labels.
-    import tensorflow_datasets as tfds
-
-    features = builder.info.features
-    keys = [key for key, feature in features.items() if type(feature) is tfds.features.Image]
-    if len(keys) != 1 and "image" not in keys:
-        received = ", ".join(keys) or "none"
-        raise ValueError(
-            f"tfds:{name} must have one image feature; received {received}; "
-            "choose another data set."
-        )
-    classes = [
-        key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)
-    ]
-    image_key = "image" if "image" in keys else keys[0]
-    label_key = classes[0] if len(classes) == 1 else "label" if "label" in classes else None
-    return image_key, label_key
-
-
-def _tfds_examples(
-    builder: Any, name: str, part: str, image_key: str, label_key: str | None, max_bytes: int
-) -> Sequence[dict]:
-    import tensorflow_datasets as tfds
-
-    # Leave all images encoded, so that `images.read` treats them like files.
-    features = builder.info.features
-    encoded = {
-        key: tfds.decode.SkipDecoding()
-        for key, feature in features.items()
-        if type(feature) is tfds.features.Image
-    }
-    # A data set that is prepared as TFRecord raises NotImplementedError.
-    with contextlib.suppress(NotImplementedError):
-        return builder.as_data_source(part, decoders=encoded)
-    size = builder.info.splits[part].num_bytes
-    if size > max_bytes:
-        remedy = 'prepare it in another --data_dir with file_format="array_record"'
-        raise ValueError(
-            f"tfds:{name} must fit in memory; received {size:,} bytes of TFRecord; {remedy}."
-        )
-    keys = [image_key, label_key] if label_key else [image_key]
-    stream = builder.as_dataset(part, decoders=encoded, shuffle_files=False)
-    return [{key: example[key] for key in keys} for example in stream.as_numpy_iterator()]
+    return Pictures(names, load, read_labels, size)
 
 
 def _split_by_index(size: int, split: str) -> np.ndarray:
@@ -284,8 +217,4 @@ def _select(
         return None if all_labels is None else all_labels[chosen[indices]]
 
     names = [f"{name}/{index}" for index in chosen]
-    return Pictures(names, lambda index: array[chosen[index]], labels)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return Pictures(names, lambda index: array[chosen[index]], labels, len(array))

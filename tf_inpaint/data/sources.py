@@ -82,13 +82,14 @@ class Source:
         """
         return self._labels()
 
-    def read(self, indices: np.ndarray) -> np.ndarray:
+    def read(self, indices: np.ndarray, keep: bool = True) -> np.ndarray:
         """Returns the pictures at the indices, with replacements for unreadable pictures.
 
         Several threads may call this method at the same time.
 
         Args:
             indices: int64 [B], each in 0..size-1.
+            keep: whether the pictures may stay in memory.
 
         Returns:
             uint8 [B, S, S, C].
@@ -96,7 +97,7 @@ class Source:
         Raises:
             ValueError: no picture of the source can be read.
         """
-        pictures = self._pictures if self._fits_in_memory else {}
+        pictures = self._pictures if self._fits_in_memory and keep else {}
         places = np.asarray(indices).tolist()
         while True:
             if self._next:
@@ -175,25 +176,13 @@ def open_source(
     if split not in ("train", "held_out"):
         raise ValueError(f"A split is train or held_out; received {split!r}; choose one of them.")
 
-    # Open the form.
-    form, _, location = dataset.partition(":")
-    if dataset == "digits":
-        names, load, labels = forms.open_digits(split)
-    elif form == "folder" and location:
-        names, load, labels = forms.open_folder(location, split)
-    elif form == "npz" and location:
-        names, load, labels = forms.open_npz(location, split)
-    elif form == "tfds" and location:
-        names, load, labels = forms.open_tfds(location, split, data_dir, memory_budget())
-    else:
-        allowed = "digits, tfds:NAME, folder:DIR or npz:FILE"
-        raise ValueError(
-            f"A data set is {allowed}; received {dataset!r}; choose one of these forms."
-        )
+    names, load, labels, total = _open_form(dataset, split, data_dir)
     if not names:
-        raise ValueError(
-            f"{dataset} must have {split} pictures; received none; add some or choose another."
-        )
+        received, remedy = "none", "add some or choose another"
+        if total:
+            received = f"{total} in the other split, for a fixed rule holds out about one of ten"
+            remedy = "add more: 50 pictures nearly always suffice"
+        raise ValueError(f"{dataset} must have {split} pictures; received {received}; {remedy}.")
 
     # Spread the limited number of pictures over the split.
     size = min(limit or len(names), len(names))
@@ -210,10 +199,33 @@ def open_source(
     )
 
 
+def _open_form(dataset: str, split: str, data_dir: str | None) -> forms.Pictures:
+    form, _, location = dataset.partition(":")
+    try:
+        if dataset == "digits":
+            return forms.open_digits(split)
+        if form == "folder" and location:
+            return forms.open_folder(location, split)
+        if form == "npz" and location:
+            return forms.open_npz(location, split, machine_memory() // 2)
+        if form == "tfds" and location:
+            return forms.open_tfds(location, split, data_dir, memory_budget())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        remedy = f"or pass --dataset={form}:PLACE if the data are at another place now"
+        raise type(error)(f"{str(error).removesuffix('.')}, {remedy}.") from None
+    allowed = "digits, tfds:NAME, folder:DIR or npz:FILE"
+    raise ValueError(f"A data set is {allowed}; received {dataset!r}; choose one of these forms.")
+
+
 def memory_budget() -> int:
     """Returns a quarter of the memory of the machine or container, in bytes."""
+    return machine_memory() // 4
+
+
+def machine_memory() -> int:
+    """Returns the memory of the machine or container, in bytes."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     # The file may not exist, or contain "max".
     with contextlib.suppress(OSError, ValueError):
         memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return memory // 4
+    return memory

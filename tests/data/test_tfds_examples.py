@@ -1,4 +1,4 @@
-"""Tests of TFDS in `data.forms`, with small data sets that are made in a temporary folder."""
+"""Tests of TFDS in `data.tfds_examples` and `data.forms`, with small data sets of their own."""
 
 import numpy as np
 import pytest
@@ -129,8 +129,13 @@ def test_tfds_refuses_bad_data_sets(tmp_path, tfds, monkeypatch):
     for name, reason in [
         ("ramp/imageless", "must have one image feature; received none"),
         ("ramp/testonly", "must have a train split; received test;"),
-        ("ramp/nonesuch", "must be on disk or a download; received: .*nonesuch"),
-        ("no_such_data", "must be on disk or a download; received: .*no_such_data"),
+        ("no_such_data", "on disk or a download; received: the unknown name no_such_data; correct"),
+        ("ramp/nonesuch", "on disk or a download; received: the unknown name nonesuch; correct"),
+        ("mnits", r"the unknown name mnits; did you mean tfds:mnist\?"),
+        ("MNIST", r"did you mean tfds:mnist\?"),
+        ("cifar-10", r"did you mean tfds:cifar10\?"),
+        ("ramp/tseted:1.0.0", r"the unknown name tseted; did you mean tfds:ramp/tested\?"),
+        ("ramp/tested:9.9.9", r"9\.9\.9.*only: 1\.0\.0"),
     ]:
         with pytest.raises(ValueError, match=reason) as error:
             open_source(f"tfds:{name}", 6, 1, data_dir=tmp_path)
