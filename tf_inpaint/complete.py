@@ -28,7 +28,14 @@ from tf_inpaint.compositing import masks
 from tf_inpaint.config import CompleteConfig, TrainConfig
 from tf_inpaint.inputs.mask_sources import MaskSource, new_mask_source
 from tf_inpaint.inputs.masked_images import Example, ExampleMaker
-from tf_inpaint.inputs.named_images import Input, files, held_out, pictures, rename_for_job
+from tf_inpaint.inputs.named_images import (
+    Input,
+    files,
+    held_out,
+    pictures,
+    rename_for_job,
+    with_dataset,
+)
 
 if TYPE_CHECKING:  # Both modules import TensorFlow.
     from tf_inpaint.inpainting.completions import Completions
@@ -75,7 +82,7 @@ def new_plan(config: CompleteConfig) -> Plan:
     from tf_inpaint.runs import run_directory
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
-    trained = run_directory.read_config(Path(config.run_dir))
+    trained = with_dataset(run_directory.read_config(Path(config.run_dir)), config.dataset)
     out_dir = Path(config.out_dir) if config.out_dir else default_out_dir(config)
     mask_source = new_mask_source(
         config.mask,

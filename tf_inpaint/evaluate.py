@@ -46,7 +46,7 @@ def run(config: EvaluateConfig) -> int:
 
     methods.check_modules(config.methods)
     folders = compared_runs.run_folders(config)
-    trained = compared_runs.shared_config(folders)
+    trained = compared_runs.shared_config(folders, config.dataset)
     runs = compared_runs.load_runs(folders)
     out_dir = Path(config.out_dir or Path(folders[0]) / "evaluation")
     with locked(out_dir):

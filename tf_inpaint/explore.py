@@ -54,6 +54,7 @@ def explore(config: ExploreConfig) -> "tuple[int | None, Exploration]":
         the training step of the networks, or None without networks, and the exploration.
     """
     from tf_inpaint.exploration import latent_space, memorization, training_film
+    from tf_inpaint.inputs.named_images import with_dataset
     from tf_inpaint.runs import run_directory
 
     if config.kind == "film":
@@ -67,6 +68,7 @@ def explore(config: ExploreConfig) -> "tuple[int | None, Exploration]":
         "walk": latent_space.walk,
     }
     trained = run_directory.load(Path(config.run_dir))
+    trained = trained._replace(config=with_dataset(trained.config, config.dataset))
     return trained.step, kinds[config.kind](config, trained)
 
 

@@ -57,7 +57,7 @@ def serve(config: PaintConfig):
             "paint requires Gradio; Gradio is not installed; run pip install 'tf_inpaint[web]'."
         ) from None
 
-    from tf_inpaint.inputs.named_images import held_out, pictures
+    from tf_inpaint.inputs.named_images import held_out, pictures, with_dataset
     from tf_inpaint.page import layout, web_server
     from tf_inpaint.page.controller import Controller
     from tf_inpaint.page.page_search import PageSearch
@@ -65,7 +65,7 @@ def serve(config: PaintConfig):
 
     # Load the run and its held-out pictures.
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
-    trained = run_directory.read_config(Path(config.run_dir))
+    trained = with_dataset(run_directory.read_config(Path(config.run_dir)), config.dataset)
     inputs = held_out(pictures(trained, "held_out"), config.count)
     search = PageSearch(run_directory.load(config.run_dir), config)
 

@@ -29,3 +29,12 @@ def test_runs_on_other_images_are_refused(folder, tmp_path):
     color = new_run(tmp_path / "color", dataset=f"npz:{folder}/data.npz", channels=3)
     with pytest.raises(ValueError, match="runs on the same images.*--channels=1.*color 3"):
         compared_runs.shared_config([*folders, color])
+
+
+def test_images_of_compared_runs_may_move(folder, tmp_path):
+    """With a new place, the runs may have been trained on images at different places."""
+    folders = [f"{folder}/run", new_run(tmp_path / "moved", dataset=f"npz:{tmp_path}/data.npz")]
+    with pytest.raises(ValueError, match="runs on the same images.*--dataset="):
+        compared_runs.shared_config(folders)
+    place = f"npz:{tmp_path}/data.npz"
+    assert compared_runs.shared_config(folders, place).dataset == place

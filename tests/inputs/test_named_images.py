@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from photographs import noise, save_picture
 
+from tf_inpaint.config import TrainConfig
 from tf_inpaint.data.sources import Source
 from tf_inpaint.inputs import named_images
 from tf_inpaint.inputs.named_images import (
@@ -15,8 +16,10 @@ from tf_inpaint.inputs.named_images import (
     claim_name,
     files,
     held_out,
+    pictures,
     rename_for_job,
     stems,
+    with_dataset,
 )
 
 # --- Names.
@@ -225,3 +228,32 @@ def test_unreadable_held_out_image_is_not_replaced():
     with pytest.raises(ValueError, match="picture 0 is broken"):
         first.read()
     assert second.read()[0, 0, 0] == 8
+
+
+def test_images_of_a_run_may_move(tmp_path, logged):
+    """The images are the same at the new place, and the log and the error name the flag."""
+    for index in range(40):
+        save_picture(tmp_path / f"old/{index}.png", noise())
+    config = TrainConfig(dataset=f"folder:{tmp_path}/old")
+    before = pictures(config, "held_out")
+    (tmp_path / "old").rename(tmp_path / "new")
+    with pytest.raises(FileNotFoundError, match="pass --dataset=folder:PLACE if the data are at"):
+        pictures(with_dataset(config, ""), "held_out")
+    moved = with_dataset(config, f"folder:{tmp_path}/new")
+    after = pictures(moved, "held_out")
+    assert sorted(map(after.name, range(after.size))) == sorted(
+        map(before.name, range(before.size))
+    )
+    assert moved == TrainConfig(dataset=f"folder:{tmp_path}/new")
+    assert f"trained on folder:{tmp_path}/old" in logged.text
+
+
+@pytest.mark.parametrize(
+    ("dataset", "data_dir"), [("tfds:b", "here"), ("folder:b", ""), ("npz:b", ""), ("digits", "")]
+)
+def test_moved_data_set_may_have_another_form(dataset, data_dir):
+    """The folder of TFDS stays for a TFDS data set alone."""
+    config = TrainConfig(dataset="tfds:a", data_dir="here")
+    assert with_dataset(config, dataset) == TrainConfig(dataset=dataset, data_dir=data_dir)
+    with pytest.raises(ValueError, match="--dataset must be digits, .*received 'faces'"):
+        with_dataset(config, "faces")

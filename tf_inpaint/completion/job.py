@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # The module imports TensorFlow.
 UNCHECKED_SETTINGS = {
     "images",
     "count",
+    "dataset",
     "out_dir",
     "overwrite",
     "details",

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+from tf_inpaint.config.train_config import moved_dataset
 from tf_inpaint.settings.fields import setting
 from tf_inpaint.settings.search_settings import SearchSettings
 
@@ -18,6 +19,7 @@ class CompleteConfig(SearchSettings):
         path=True,
     )
     run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    dataset: str = moved_dataset()
     out_dir: str = setting("", "directory to write; empty: RUN/completions/MASK", path=True)
     count: int = setting(
         16, "number of held-out images to complete when no image is given", minimum=1, maximum=10**7

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+from tf_inpaint.config.train_config import moved_dataset
 from tf_inpaint.settings.fields import setting, validate
 
 KINDS = ("grid", "interpolation", "arithmetic", "neighbourhood", "nearest", "walk", "film")
@@ -18,6 +19,7 @@ FILMS = ("walk", "film")
 """Kinds that write an animation."""
 
 KINDS_OF_SETTING = {
+    "dataset": ("interpolation", "arithmetic", "nearest"),
     "images": ("interpolation",),
     "between": ("interpolation",),
     "pictures": ("interpolation",),
@@ -72,6 +74,7 @@ class ExploreConfig:
     )
     kind: str = setting("grid", "what to show", choices=KINDS)
     run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    dataset: str = moved_dataset()
     out_dir: str = setting("", "directory to write; empty: RUN/exploration/KIND", path=True)
     seed: int = setting(
         0,

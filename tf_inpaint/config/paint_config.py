@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tf_inpaint.config.train_config import moved_dataset
 from tf_inpaint.settings.fields import setting
 from tf_inpaint.settings.search_settings import SearchSettings
 
@@ -14,6 +15,7 @@ class PaintConfig(SearchSettings):
     """
 
     run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    dataset: str = moved_dataset()
     host: str = setting("127.0.0.1", "address to listen at; 0.0.0.0: reachable from other machines")
     port: int = setting(7860, "port to listen at", minimum=1, below=2**16)
     count: int = setting(12, "number of held-out images to choose from", minimum=1, maximum=10**4)

@@ -1,6 +1,7 @@
-"""Settings of `train`."""
+"""Settings of `train`, and the setting of other commands for the place of a run's data."""
 
 import dataclasses
+from typing import Any
 
 from tf_inpaint.settings.fields import check_items, setting, validate
 
@@ -15,6 +16,16 @@ MEASURE = (
     "kernel_inception",
 )
 """Names of the distances between two sets of images, see `metrics.distances`."""
+
+
+def moved_dataset() -> Any:
+    """Declares the setting `dataset` of a command that reads the images of a run."""
+    return setting(
+        "",
+        "place of the run's images, if they moved: tfds:NAME, folder:DIR or npz:FILE; empty: the "
+        "place that the training read",
+        path=True,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

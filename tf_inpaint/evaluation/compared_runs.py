@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tf_inpaint.config import EvaluateConfig, TrainConfig
+from tf_inpaint.inputs.named_images import with_dataset
 from tf_inpaint.runs import run_directory
 
 
@@ -13,22 +14,26 @@ def run_folders(config: EvaluateConfig) -> list[str]:
     return folders or [str(run_directory.newest())]
 
 
-def shared_config(folders: Sequence[str]) -> TrainConfig:
+def shared_config(folders: Sequence[str], dataset: str = "") -> TrainConfig:
     """Returns the settings of the first run, which tell the images of all runs.
+
+    Args:
+        folders: folders of the runs.
+        dataset: place of the images of all runs, if they moved; see `with_dataset`.
 
     Raises:
         ValueError: the runs were not trained on the same images.
     """
     configs = [run_directory.read_config(Path(folder)) for folder in folders]
     for folder, config in zip(folders, configs, strict=True):
-        for name in ("dataset", "image_size", "channels", "crop"):
+        for name in ("image_size", "channels", "crop", *([] if dataset else ["dataset"])):
             first, other = getattr(configs[0], name), getattr(config, name)
             if first != other:
                 raise ValueError(
                     f"--compare must name runs on the same images; {folders[0]} has --{name}="
                     f"{first} and {folder} {other}; compare other runs."
                 )
-    return configs[0]
+    return with_dataset(configs[0], dataset)
 
 
 def run_labels(folders: Sequence[str]) -> list[str]:

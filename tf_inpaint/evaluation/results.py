@@ -16,6 +16,7 @@ from tf_inpaint.metrics import pairwise
 CHANGEABLE_SETTINGS = {
     "compare",
     "count",
+    "dataset",
     "few",
     "mask_sources",
     "masks",

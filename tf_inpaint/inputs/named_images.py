@@ -5,6 +5,8 @@ an image are made from its path relative to the given folder, so that they do no
 other images.
 """
 
+import dataclasses
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +27,8 @@ RESERVED = {"sheet", "search", "details", "completions", "latents", "config"}
 MAX_STEM_BYTES = 251
 """Maximum length of an output's name without suffix. With .png it has 255 bytes, the most that file
 systems take."""
+
+log = logging.getLogger("tf_inpaint")
 
 
 class Input(NamedTuple):
@@ -60,6 +64,29 @@ def pictures(config: TrainConfig, split: str, limit: int = 0) -> Source:
     return open_source(
         config.dataset, config.image_size, config.channels, config.crop, split, data_dir, limit
     )
+
+
+def with_dataset(config: TrainConfig, dataset: str) -> TrainConfig:
+    """Returns the settings of a run whose images are at another place now, and warns of it.
+
+    Args:
+        config: settings of the run.
+        dataset: place of the images; empty: the place in the settings.
+
+    Raises:
+        ValueError: the place has no known form.
+    """
+    if dataset in ("", config.dataset):
+        return config
+    log.warning(
+        "The run was trained on %s, and its images are read from %s now. They must be the same "
+        "images with the same names below that place; otherwise the run may have been trained on "
+        "images that count as held-out.",
+        config.dataset,
+        dataset,
+    )
+    data_dir = config.data_dir if dataset.startswith("tfds:") else ""
+    return dataclasses.replace(config, dataset=dataset, data_dir=data_dir)
 
 
 def held_out(source: Source, count: int) -> list[Input]:
