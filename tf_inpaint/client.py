@@ -7,7 +7,8 @@ In a mask file, white is known and black is the hole. Hidden pixels are painted 
 is sent, so they never leave this machine. The seed of an image is made from --seed and from the
 path of the image below the given folder, or from its name if a file was given: the same image, mask
 and seed have the same answer, whatever other images go with them. If the job is killed and started
-again, it goes on where it stopped. Exit code 1: some images failed; 2: no image could be used.
+again, it goes on where it stopped, and does again what was edited or deleted since. Exit code 1:
+some images failed; 2: no image could be used.
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ from tf_inpaint.config import ClientConfig
 from tf_inpaint.files import folders, images
 from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.files.journal import Journal
+from tf_inpaint.inputs.input_versions import forget_edited, inputs_entry
 from tf_inpaint.inputs.mask_sources import MaskFolder, MaskSource, new_mask_source
 from tf_inpaint.inputs.named_images import Input, files, rename_for_job
 from tf_inpaint.inputs.seeds import served_seed
@@ -66,6 +68,8 @@ class ClientJob:
         self.done: dict[str, dict] = {}
         # Whether the journal has rows that `done` no longer has.
         self._outdated = False
+        # Versions of the files of the images that were sent, by `Input.file`.
+        self._inputs: dict[str, dict] = {}
         folders.check(self.out_dir, self.settings, UNCHECKED_SETTINGS, config.overwrite)
         if not config.overwrite:
             self.done = {row["file"]: row for row in self.journal.recover()}
@@ -80,7 +84,22 @@ class ClientJob:
         names = [item.file for item in items]
         completions = folders.completion_paths(self.out_dir, self.done, names)
         folders.forget_damaged(self.out_dir, self.done, completions)
-        self._outdated = len(self.done) < count
+        self._outdated |= len(self.done) < count
+
+    def forget_edited(self, items: Sequence[Input], masks: MaskSource) -> None:
+        """Removes images from `done` that were edited since, or whose mask was.
+
+        Args:
+            items: the images to check.
+            masks: source of the masks that would be used now.
+        """
+        if forget_edited(self.out_dir, self.done, items, masks):
+            self._outdated = True
+
+    def note_inputs(self, items: Sequence[Input], masks: MaskSource) -> None:
+        """Notes the versions of the files of images for their rows, before they are read."""
+        for item in items:
+            self._inputs[item.file] = inputs_entry(item, masks)
 
     def write(self, answer: FileAnswer) -> None:
         """Writes a completion, then its row in the journal.
@@ -101,6 +120,7 @@ class ClientJob:
             "mask": self.config.mask,
             "energy": answer.energy,
             "seed": served_seed(self.config.seed, item.key),
+            **self._inputs.pop(item.file, {}),
         }
         with images.atomic(self.out_dir / row["completion"]) as path:
             path.write_bytes(answer.png)
@@ -126,6 +146,7 @@ def run_locked(config: ClientConfig) -> int:
             "check the path."
         )
     job.forget_damaged(items)
+    job.forget_edited(items, masks)
     todo = [item for item in items if item.file not in job.done]
     # Complete the images.
     failures: dict[str, str] = {}
@@ -224,6 +245,7 @@ def complete_all(
     config = job.config
 
     def request(batch: Sequence[Input]) -> list[FileAnswer]:
+        job.note_inputs(batch, masks)
         return list(
             request_completions(batch, masks.known_of, client, config.signature, config.seed)
         )

@@ -98,6 +98,7 @@ def new_plan(config: CompleteConfig) -> Plan:
     shard, shards = map(int, config.shard.split("/"))
     items = rename_for_job(items, job.done)[shard::shards]
     job.forget_damaged(items)
+    job.forget_edited(items, mask_source)
     return Plan(config, run, mask_source, maker, job, items)
 
 
@@ -189,6 +190,7 @@ def read_examples(
     """
     for item in todo:
         try:
+            plan.job.note_inputs(item, plan.mask_source)
             yield plan.maker.example(item, plan.mask_source.known_of)
         except (ValueError, OSError) as error:
             failures[item.file] = str(error)

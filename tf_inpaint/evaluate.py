@@ -5,8 +5,9 @@
     python -m tf_inpaint.evaluate --compare=runs/one,runs/other
 
 Writes index.html, evaluation.md, evaluation.json, evaluation.png and images/METHOD/MASK/. A killed
-evaluation continues where it stopped when it is started again. A later evaluation in the same
-folder may add images, masks and methods, with the same networks and masks.
+evaluation continues where it stopped when it is started again, and computes again what was edited
+or deleted since. A later evaluation in the same folder may add images, masks and methods, with the
+same networks and masks.
 
 If the data set has labels, a classifier tells how often a completion keeps its label. LPIPS is
 added if its package is installed. clean-fid and torch-fidelity can read the folders of images.
@@ -81,6 +82,7 @@ def evaluate_runs(
             f"At least one image that can be read is required; none of {config.count} can; "
             f"{failures[0]}"
         )
+    results.forget_edited(examples)
     # Complete the images that have no row yet.
     names = methods.names_with_runs(config.methods, list(runs))
     missing = batches.missing_batches(names, examples, config, results.rows)

@@ -267,6 +267,34 @@ def test_deleted_and_damaged_completions_are_done_again(double, photos, logged):
     assert text.startswith(f"2 of the results in {out} are not complete")
 
 
+def test_edited_images_and_masks_are_done_again(double, photos, logged):
+    """A row counts only if its image and its mask file are the same as then."""
+    mask = photos.parent / "mask.png"
+    picture = np.full((9, 12), 255, np.uint8)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(picture).save(photos / name)
+    picture[:, :5] = 0
+    Image.fromarray(picture).save(mask)
+    paths = [str(photos / "a.png"), str(photos / "b.png")]
+    config = new_config(double, photos, images=tuple(paths), mask=str(mask))
+    out = Path(config.out_dir)
+    assert client.run(config) == 0
+    first = rows(out)
+    Image.fromarray(picture).save(photos / "b.png")
+    double.requests.clear()
+    assert client.run(config) == 0
+    assert [len(request["inputs"]["seeds"]) for request in double.requests] == [1]
+    assert rows(out)[0] == first[0] and rows(out)[1] != first[1] and len(rows(out)) == 2
+    assert (images.read(out / "b.png")[:, :5] == rows(out)[1]["seed"] % 251).all()
+    picture[4:] = 255
+    Image.fromarray(picture).save(mask)
+    assert client.run(config) == 0
+    assert len(double.requests) == 2 and len(rows(out)) == 2
+    texts = [text for text in logged.messages if "do not count" in text]
+    assert [text[0] for text in texts] == ["1", "2"]
+    assert client.run(config) == 0 and len(double.requests) == 2
+
+
 @pytest.mark.parametrize("line", ["{}", '{"file": "a", "completion": 7}', "[]", "\x00"])
 def test_damaged_record_is_one_sentence(double, photos, line):
     """A line of completions.jsonl that is no row is named, and nothing is sent."""

@@ -182,6 +182,34 @@ def test_rows_without_their_pictures_are_computed_again(folder, tmp_path, logged
     assert untimed_rows(tmp_path / "out") == before
 
 
+def test_rows_of_edited_images_and_masks_are_computed_again(folder, tmp_path, logged):
+    """A row counts only if its image and its mask are the same as then."""
+    holes = tmp_path / "holes"
+    holes.mkdir()
+    images.write(holes / "mask.png", np.eye(SIZE)[..., None] * -2 + 1)
+    settings = {"masks": ("center", str(holes)), "methods": ("mean_color",), "measure": ()}
+    config, out = new_config(folder, tmp_path / "out", **settings), tmp_path / "out"
+    assert evaluate.run(config) == 0
+    before = untimed_rows(out)
+    images.write(holes / "mask.png", np.eye(SIZE)[::-1, :, None] * -2 + 1)
+    assert evaluate.run(config) == 0
+    (text,) = [text for text in logged.messages if "do not count" in text]
+    assert text.startswith(f"{COUNT} of the results in {out} do") and ", mask holes." in text
+    assert evaluate.run(new_config(folder, tmp_path / "new", **settings)) == 0
+    after = untimed_rows(out)
+    assert after == untimed_rows(tmp_path / "new")
+    assert {key[1] for key in after if after[key] != before[key]} == {"holes"}
+    for path in (tmp_path / "new/images").rglob("*.png"):
+        assert (out / path.relative_to(tmp_path / "new")).read_bytes() == path.read_bytes()
+    # A row of an earlier version of this package counts.
+    examples = [{"center": example} for example in evaluated_examples(folder)]
+    existing = results.Results(out, contents(out)["settings"], overwrite=False)
+    for key in list(existing.rows)[:2]:
+        existing.rows[key] = {"method": "x"} if key[2].endswith("0") else {"input_sha256": "x"}
+    existing.forget_edited(examples)
+    assert len(existing.rows) == 2 * COUNT - 1
+
+
 ROW = '{"method": "a", "mask": "center", "image": "0", "file": "0.png", "hole_share": 0.5}'
 
 

@@ -72,7 +72,7 @@ def test_mask_folder_goes_by_stem(tmp_path):
         known = source.known_of(new_item(noise(), key), SIZE)
         assert (known[:, 0, 0] == 0).nonzero()[0] == [index]
     assert source.label("b.png") == str(tmp_path / "sub/b.png")
-    with pytest.raises(ValueError, match="none with the stem 'c'; add it"):
+    with pytest.raises(FileNotFoundError, match="none with the stem 'c'; add it"):
         source.known_of(new_item(noise(), "c.png"), SIZE)
 
 

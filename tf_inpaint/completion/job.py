@@ -12,8 +12,10 @@ import numpy as np
 from tf_inpaint.completion.report_page import write_page
 from tf_inpaint.completion.sheet import write_sheet
 from tf_inpaint.config import CompleteConfig
-from tf_inpaint.files import folders, images
+from tf_inpaint.files import folders, images, npz_arrays
 from tf_inpaint.files.journal import Journal
+from tf_inpaint.inputs.input_versions import forget_edited, inputs_entry
+from tf_inpaint.inputs.mask_sources import MaskSource
 from tf_inpaint.inputs.masked_images import Example
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.metrics import bands
@@ -63,6 +65,8 @@ class Job:
         self.page = out_dir / f"index{part}.html"
         self.journal = Journal(out_dir / f".journal{part}.jsonl", FIELDS | {"z": list})
         self.done: dict[str, dict] = {}
+        # Versions of the files of the images that were read, by `Input.file`.
+        self._inputs: dict[str, dict] = {}
         folders.check(out_dir, self.settings, UNCHECKED_SETTINGS, config.overwrite)
         folders.check_no_link(out_dir / "details")
         if not config.overwrite:
@@ -100,6 +104,20 @@ class Job:
         names = [item.file for item in items]
         completions = folders.completion_paths(self.out_dir, self.done, names)
         folders.forget_damaged(self.out_dir, self.done, completions)
+
+    def forget_edited(self, items: Iterable[Input], mask_source: MaskSource) -> None:
+        """Removes images from `done` that were edited since, or whose mask was.
+
+        Args:
+            items: the images to check.
+            mask_source: source of the masks that would be used now.
+        """
+        if forget_edited(self.out_dir, self.done, items, mask_source):
+            self.film.unlink(missing_ok=True)  # It may show the earlier pictures.
+
+    def note_inputs(self, item: Input, mask_source: MaskSource) -> None:
+        """Notes the versions of the files of an image for its row, before the image is read."""
+        self._inputs[item.file] = inputs_entry(item, mask_source)
 
     def begin(self) -> None:
         """Makes the folder, and removes what is to be overwritten."""
@@ -147,6 +165,7 @@ class Job:
             "seed": self.config.seed,
             "block_size": self.config.block_size,
             **bands.pair_scores(completion, example.original, example.known, images.to_float),
+            **self._inputs.pop(item.file, {}),
         }
         z = [] if completions is None else list(completions.z)
         texts = [base64.b64encode(row_z.tobytes()).decode() for row_z in z]
@@ -211,11 +230,11 @@ def read_latents(path: Path) -> dict[str, list[np.ndarray]]:
     """
     latents: dict[str, list[np.ndarray]] = {}
     try:
-        with np.load(path) as arrays:
-            files, rows = arrays["files"].tolist(), arrays["z"].astype(np.float32)
+        files = npz_arrays.read(path, "files").tolist()
+        rows = npz_arrays.read(path, "z").astype(np.float32)
         for file, z in zip(files, rows, strict=True):
             latents.setdefault(file, []).append(z.reshape(rows.shape[1]))
-    # A damaged file makes NumPy raise nearly any exception: KeyError, BadZipFile, ...
+    # Damage, and arrays that do not fit together, raise nearly any exception.
     except Exception as error:
         raise ValueError(
             "The latents of a job must be a file that can be read; received "

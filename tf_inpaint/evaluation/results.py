@@ -1,8 +1,10 @@
 """Output folder of an evaluation: pictures, and a row of numbers for each of them."""
 
+import hashlib
 import json
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,8 @@ ORIGINAL, MASKED = "original", "masked"
 
 Key = tuple[str, str, str]
 """Method, mask and image of a row."""
+
+log = logging.getLogger("tf_inpaint")
 
 
 class Results:
@@ -123,6 +127,37 @@ class Results:
         pictures = {key: self.picture_paths(row) for key, row in self.rows.items()}
         folders.forget_damaged(self.out_dir, self.rows, pictures)
 
+    def forget_edited(self, examples: Iterable[Mapping[str, Example]]) -> None:
+        """Removes the rows of images that differ from those that the rows were made of.
+
+        The image or its mask was edited, or the image takes another mask of a folder. A row without
+        the hash, of an earlier version of this package, counts.
+
+        Args:
+            examples: the images as they are now, each by the names of masks.
+        """
+        hashes = {
+            (mask, example.input.key): content_hash(example)
+            for by_mask in examples
+            for mask, example in by_mask.items()
+        }
+        edited = []
+        for key, row in self.rows.items():
+            present = hashes.get(key[1:])
+            if present and row.get("input_sha256", present) != present:
+                edited.append(key)
+        for key in edited:
+            del self.rows[key]
+        if edited:
+            log.warning(
+                "%d of the results in %s do not count anymore, for their image or mask was edited, "
+                "such as that of %s, mask %s. They are computed again if they are asked for.",
+                len(edited),
+                self.out_dir,
+                edited[0][2],
+                edited[0][1],
+            )
+
     def picture_paths(self, row: Mapping[str, Any]) -> list[Path]:
         """Returns the paths of the completion of a row, and of its original and masked image."""
         return [
@@ -188,7 +223,7 @@ class Results:
             self.write_original(mask, example)
             row = {"method": method, "mask": mask, "image": key, "file": name}
             row |= {name: finite(values[index]) for name, values in metrics.items()}
-            row |= cost
+            row |= {**cost, "input_sha256": content_hash(example)}
             self.rows[method, mask, key] = row
             rows.append(row)
         self.journal.append(rows)
@@ -261,6 +296,13 @@ def image_metrics(
     if generated is not None:
         metrics["contextual"] = (known * np.abs(generated - originals)).sum(axis=(1, 2, 3))
     return metrics
+
+
+def content_hash(example: Example) -> str:
+    """Returns a hash of an image and its mask."""
+    content = hashlib.sha256(example.original.tobytes())
+    content.update(example.known.tobytes())
+    return content.hexdigest()
 
 
 def finite(value: float) -> float | None:

@@ -5,14 +5,16 @@ No TensorFlow: the client uses this module too.
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 from unicodedata import normalize
 
 import numpy as np
 
 from tf_inpaint.compositing import masks
 from tf_inpaint.files import image_folders, images
+from tf_inpaint.files.file_versions import read_version
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.inputs.seeds import mask_file_index
 
@@ -34,6 +36,17 @@ class MaskSource(Protocol):
 
         Raises:
             ValueError, OSError: the image has no mask file, or the file cannot be read.
+        """
+
+    def version(self, item: Input, recorded: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns the version of the mask file that an image takes, or None if there is no file.
+
+        Args:
+            item: the image.
+            recorded: version that was read before; see `file_versions.read_version`.
+
+        Raises:
+            ValueError: several files fit the image equally well.
         """
 
     def label(self, key: str) -> str:
@@ -58,6 +71,10 @@ class NamedMask:
         """See `MaskSource`."""
         return masks.make(self.name, *size, item.seeds(self.seed), self.scale)
 
+    def version(self, item: Input, recorded: Mapping[str, Any]) -> dict[str, Any] | None:
+        """See `MaskSource`."""
+        return None
+
     def label(self, key: str) -> str:
         """See `MaskSource`."""
         return self.name
@@ -77,11 +94,16 @@ class MaskFile:
 
     def __init__(self, path: str, invert: bool = False, max_pixels: int = images.MAX_PIXELS):
         self.path = path
+        self._version = read_version(path, {})
         self.known = read_mask(Path(path), invert, set(), max_pixels)
 
     def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
         """See `MaskSource`."""
         return self.known
+
+    def version(self, item: Input, recorded: Mapping[str, Any]) -> dict[str, Any] | None:
+        """See `MaskSource`."""
+        return self._version
 
     def label(self, key: str) -> str:
         """See `MaskSource`."""
@@ -131,6 +153,13 @@ class MaskFolder:
         """See `MaskSource`."""
         return self.read(self.file_of(item.key))
 
+    def version(self, item: Input, recorded: Mapping[str, Any]) -> dict[str, Any] | None:
+        """See `MaskSource`."""
+        try:
+            return read_version(self.file_of(item.key), recorded)
+        except FileNotFoundError:
+            return None
+
     def label(self, key: str) -> str:
         """See `MaskSource`."""
         return str(self.file_of(key))
@@ -143,7 +172,8 @@ class MaskFolder:
         """Returns the mask file of the image with this key.
 
         Raises:
-            ValueError: no file fits the image, or several fit equally well.
+            FileNotFoundError: no file fits the image.
+            ValueError: several files fit equally well.
         """
         if self.pick_seed is not None:
             paths = list(self.files.values())
@@ -151,7 +181,7 @@ class MaskFolder:
         fits = zip(spellings(key), self.names_by_spelling, strict=True)
         names = next((names_of[text] for text, names_of in fits if text in names_of), [])
         if not names:
-            raise ValueError(
+            raise FileNotFoundError(
                 f"A mask folder must hold a file for every image; {self.folder} has none with the "
                 f"stem {Path(key).stem!r}; add it."
             )

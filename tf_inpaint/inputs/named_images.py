@@ -44,6 +44,8 @@ class Input(NamedTuple):
     read: Callable[[], np.ndarray]
     """Function that returns the pixels, uint8 `[H, W, 1 or 3]`. Its ValueError or OSError is one
     sentence."""
+    path: Path | None = None
+    """Path of the file that `read` reads; None: an image of the run's own data."""
 
     def seeds(self, seed: int) -> tuple[int, int]:
         """Returns the seeds of the image's mask and search; `seed` is that of the command."""
@@ -144,7 +146,7 @@ def files(
     counts = Counter(key for key, _ in keys_of.values())
     names = stems([key if counts[key] == 1 else longer for key, longer in keys_of.values()])
     return [
-        Input(str(file), key, stem, read_of[file])
+        Input(str(file), key, stem, read_of[file], file)
         for (file, (key, _)), stem in zip(keys_of.items(), names, strict=True)
     ]
 
