@@ -22,8 +22,6 @@ from pathlib import Path
 
 from tf_inpaint.config import PaintConfig
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""Hosts that only this machine can reach."""
 PRIVACY = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
 """Environment variables that stop Gradio from reporting its use."""
 
@@ -47,7 +45,7 @@ def serve(config: PaintConfig):
 
     Raises:
         ValueError: Gradio is not installed, or the run cannot do this search.
-        OSError: the run does not exist, or the port is taken.
+        OSError: the run does not exist, or the page cannot listen at its host and port.
     """
     os.environ.update(PRIVACY)
     try:
@@ -63,6 +61,8 @@ def serve(config: PaintConfig):
     from tf_inpaint.page.page_search import PageSearch
     from tf_inpaint.runs import run_directory
 
+    is_private = web_server.check_address(config)
+
     # Load the run and its held-out pictures.
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = with_dataset(run_directory.read_config(Path(config.run_dir)), config.dataset)
@@ -75,7 +75,7 @@ def serve(config: PaintConfig):
     page = layout.build(controller, config)
 
     # Serve the page.
-    if config.host not in LOOPBACK:
+    if not is_private:
         log.warning(
             "Everybody who can reach this machine can use the page: --host is %s.", config.host
         )

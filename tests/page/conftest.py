@@ -1,12 +1,15 @@
 """One tiny run, its search and its controller for all tests of the page."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from page_inputs import SEARCH
+from page_inputs import SEARCH, free_port
 from tiny import new_run, picture
 
 from tf_inpaint.config import PaintConfig
 from tf_inpaint.inputs.named_images import Input
+from tf_inpaint.page import layout, web_server
 from tf_inpaint.page.controller import Controller
 from tf_inpaint.page.page_search import PageSearch
 from tf_inpaint.runs import run_directory
@@ -40,3 +43,18 @@ def controller(search, config):
         Input(f"a/{seed}.png", f"a/{seed}.png", "", lambda s=seed: picture(s)) for seed in (7, 8)
     ]
     return Controller(search, inputs, config)
+
+
+@pytest.fixture
+def serve(controller, config):
+    """Serves the page of `controller` with other settings. Closes all pages at the end."""
+    servers = []
+
+    def serve_page(**settings):
+        page_config = dataclasses.replace(config, port=free_port(), **settings)
+        servers.append(web_server.serve(layout.build(controller, page_config), page_config))
+        return servers[-1]
+
+    yield serve_page
+    for server in servers:
+        server.close(verbose=False)

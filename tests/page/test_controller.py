@@ -1,5 +1,6 @@
 """The actions of the page: choosing, uploading and filling a picture, and saving the result."""
 
+import math
 import re
 from pathlib import Path
 
@@ -66,6 +67,38 @@ class TestUpload:
         layer = canvas.decode_layer(values["canvas"]["layer"])
         hidden = canvas.painted_pixels(layer, 32, 64)
         assert hidden[8:24, 24:40].all() and hidden.sum() == 16 * 16
+
+    @pytest.mark.parametrize("keep", [False, True])
+    def test_file_of_the_page_itself_is_kept(self, controller, tmp_path, keep):
+        images.write(tmp_path / "a.png", picture(1))
+        controller.upload_picture(str(tmp_path / "a.png"), "none", keep)
+        assert (tmp_path / "a.png").exists() == keep
+
+
+class TestForgedValues:
+    @pytest.mark.parametrize("index", [-1, 2, 10**400, None, "0", 0.5, [0], {}, "x" * 10**6])
+    def test_number_of_no_picture_is_refused(self, controller, index):
+        with pytest.raises(ValueError, match="whole number below 2; received .{1,80}; choose"):
+            controller.choose_picture(index, "middle")
+
+    @pytest.mark.parametrize("hole", ["center", None, 1, [], {}, "x" * 10**6])
+    def test_unknown_hole_is_refused(self, controller, hole):
+        chosen = controller.choose_picture(0, "middle")["picture"]
+        with pytest.raises(ValueError, match="must be one of none, .*; received .{1,80}; choose"):
+            controller.show_hole(chosen, hole)
+
+    @pytest.mark.parametrize("file", [None, 1, [], ["a.png"], {}])
+    def test_upload_without_a_file_is_refused(self, controller, file):
+        with pytest.raises(ValueError, match="must be one file; received .*; upload a picture"):
+            controller.upload_picture(file, "none")
+
+    @pytest.mark.parametrize("value", ["1", 0.5, math.nan, math.inf, -1, 2**63, [1], {}])
+    @pytest.mark.parametrize("index", [0, 2, 4, 5])
+    def test_setting_that_is_no_whole_number_is_refused(self, controller, index, value):
+        values = controller.choose_picture(0, "middle")
+        settings = [*FILL_SETTINGS[:index], value, *FILL_SETTINGS[index + 1 :]]
+        with pytest.raises(ValueError, match="must be a whole number"):
+            next(controller.fill(values["canvas"]["layer"], values["picture"], *settings))
 
 
 class TestFill:

@@ -1,9 +1,9 @@
 """The served page: privacy, limits and errors."""
 
-import logging
+import errno
 import os
 import re
-import sys
+import socket
 import urllib.error
 import urllib.request
 
@@ -68,21 +68,38 @@ def test_too_large_file_is_refused(served):
 
 def test_taken_port_is_refused_in_one_sentence(served, controller):
     config, _ = served
-    message = f"--port must be free .* received {config.port} and 127.0.0.1; pass another --port"
+    message = f"--port must be free .* received {config.port} and '127.0.0.1' .*; pass another"
     with pytest.raises(OSError, match=message):
         web_server.serve(layout.build(controller, config), config)
 
 
-def test_closed_browser_is_not_logged():
-    def record(error):
-        try:
-            raise error
-        except Exception:
-            return logging.LogRecord("n", logging.ERROR, "", 0, "m", (), sys.exc_info())
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [("300.1.1.1", ""), ("", "the host is empty"), ("no.such.name.invalid", ""), ("192.0.2.1", "")],
+)
+def test_host_of_no_machine_is_refused_in_one_sentence(host, reason):
+    with pytest.raises(OSError, match=f"received 7860 and '{host}' .*{reason}.*; pass another"):
+        web_server.check_address(PaintConfig(host=host))
 
-    class ClientDisconnect(Exception):
-        """Stands for the exception of the same name in Starlette."""
 
-    assert not web_server.is_worth_logging(record(ClientDisconnect()))
-    assert web_server.is_worth_logging(record(ValueError()))
-    assert web_server.is_worth_logging(logging.LogRecord("n", logging.INFO, "", 0, "m", (), None))
+def test_port_that_cannot_be_bound_is_refused_in_one_sentence(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"received {port} .*Address already in use"):
+            web_server.check_address(PaintConfig(port=port))
+
+    def refuse(self, address):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(web_server.socket.socket, "bind", refuse)
+    with pytest.raises(OSError, match="received 80 and '127.0.0.1' .Permission denied"):
+        web_server.check_address(PaintConfig(port=80))
+
+
+def test_only_addresses_of_this_machine_are_private():
+    hosts = {"127.0.0.1": True, "localhost": True, "127.9.9.9": True, "0.0.0.0": False}
+    port = free_port()
+    private = {host: web_server.check_address(PaintConfig(host=host, port=port)) for host in hosts}
+    assert private == hosts

@@ -1,6 +1,9 @@
 """Holes, layers of paint and settings for the tests of the page."""
 
+import json
 import socket
+import urllib.error
+import urllib.request
 
 import numpy as np
 from tiny import SIZE
@@ -39,3 +42,34 @@ def free_port():
     with socket.socket() as connection:
         connection.bind(("127.0.0.1", 0))
         return connection.getsockname()[1]
+
+
+def function_number(server, name):
+    """The number of the function of this name of a page that is being served."""
+    (number,) = [number for number, function in server.fns.items() if function.name == name]
+    return number
+
+
+def join_queue(server, number, data, event_data=None, session="a"):
+    """Joins the queue of a page. Returns the status and the values of the answer."""
+    body = {"fn_index": number, "data": data, "event_data": event_data, "session_hash": session}
+    request = urllib.request.Request(
+        f"{server.local_url}gradio_api/queue/join",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def read_answer(server, session="a"):
+    """Reads the answer of a page to the end: whether it is a success, and its values."""
+    stream = f"{server.local_url}gradio_api/queue/data?session_hash={session}"
+    with urllib.request.urlopen(stream) as lines:
+        for line in lines:
+            message = json.loads(line.removeprefix(b"data: ")) if line.strip() else {}
+            if message.get("msg") == "process_completed":
+                return message["success"], message["output"]

@@ -3,6 +3,7 @@
 This module knows nothing of Gradio.
 """
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -84,23 +85,37 @@ class Controller:
         Args:
             index: number of the picture, from 0.
             hole: one of `HOLES`.
+
+        Raises:
+            ValueError: the gallery has no picture of this number.
         """
+        if not isinstance(index, int) or not 0 <= index < len(self.pictures):
+            raise ValueError(
+                f"The number of a picture must be a whole number below {len(self.pictures)}; "
+                f"received {index!r:.60}; choose a picture of the gallery."
+            )
         return self.show_picture(self.pictures[index], hole)
 
-    def upload_picture(self, file: str, hole: str) -> Values:
+    def upload_picture(self, file: str, hole: str, keep: bool = False) -> Values:
         """Shows the picture in an uploaded file with a ready-made hole, and deletes the file.
 
         Args:
             file: path of the file.
             hole: one of `HOLES`.
+            keep: whether the file is one of the page itself, which is not deleted.
 
         Raises:
-            ValueError: the picture is invalid, too large or too small.
+            ValueError: the picture is invalid, too large or too small, or no file was uploaded.
         """
+        if not isinstance(file, str):
+            raise ValueError(
+                f"An uploaded picture must be one file; received {file!r:.60}; upload a picture."
+            )
         try:
             pixels = canvas.read(file, self.config.most_pixels)
         finally:
-            Path(file).unlink(missing_ok=True)
+            if not keep:
+                Path(file).unlink(missing_ok=True)
         return self.show_picture(self.picture(Path(file).name, pixels), hole)
 
     def show_picture(self, picture: Picture, hole: str) -> Values:
@@ -120,7 +135,16 @@ class Controller:
         }
 
     def show_hole(self, picture: Picture, hole: str) -> Values:
-        """Shows the picture with a ready-made hole on the canvas."""
+        """Shows the picture with a ready-made hole on the canvas.
+
+        Raises:
+            ValueError: the hole is none of `HOLES`.
+        """
+        if hole not in list(HOLES):
+            raise ValueError(
+                f"A ready-made hole must be one of {', '.join(HOLES)}; received {hole!r:.60}; "
+                "choose one of them."
+            )
         height, width = picture.pixels.shape[:2]
         dimmed = canvas.dim_outside(picture.pixels, self.visible_part(picture))
         layer = canvas.hole_layer(
@@ -150,12 +174,14 @@ class Controller:
             seed: another seed gives another picture.
 
         Raises:
-            ValueError: no pixel that can be filled is painted, or the settings contradict each
-                other.
+            ValueError: no pixel that can be filled is painted, a setting is out of its range, or
+                the settings contradict each other.
         """
         hidden = self.hidden_pixels(layer_url, picture)
+        steps, restarts, samples, seed = map(to_int, (steps, restarts, samples, seed))
+        dataclasses.replace(self.config, samples=samples, seed=seed)  # Checks their ranges.
         search = self.search.search_config(
-            steps=int(steps), prior_weight=prior_weight, restarts=int(restarts), blend=blend
+            steps=steps, prior_weight=prior_weight, restarts=restarts, blend=blend
         )
         example = self.search.example(picture.pixels, hidden, picture.key)
 
@@ -165,7 +191,7 @@ class Controller:
             "progress_section": True,
             "status": "Preparing the search ...",
         }
-        for update in self.search.fill(example, search, int(seed)):
+        for update in self.search.fill(example, search, seed):
             if isinstance(update, SearchResult):
                 result = update
             else:
@@ -188,8 +214,8 @@ class Controller:
 
         # Search for alternatives.
         if samples:
-            search = self.search.sampling_config(int(samples), blend)
-            alternatives = self.search.sample(example, search, int(seed))
+            search = self.search.sampling_config(samples, blend)
+            alternatives = self.search.sample(example, search, seed)
             values = alternatives_values(alternatives, example.original, hidden)
             yield {**values, "status": status, "alternatives_section": True}
 
@@ -208,6 +234,14 @@ class Controller:
                 "paint over a part of the picture, or choose a ready-made hole."
             )
         return hidden
+
+
+def to_int(value: Any) -> Any:
+    """Converts a whole number of type float, as sliders give it, to an integer.
+
+    Any other value stays, for the settings refuse it.
+    """
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def write_files(folder: Path, name: str, result: SearchResult) -> Values:

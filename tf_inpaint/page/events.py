@@ -49,7 +49,9 @@ def connect(parts: dict[str, gr.blocks.Block], controller: Controller) -> None:
 
     def upload_picture(file: str, hole: str):
         with errors_for_visitors():
-            return updates(parts, controller.upload_picture(file, hole))
+            # A forged event can name a file of the gallery, for Gradio keeps it beside the uploads.
+            keep = file in list(parts["pictures"].keep_in_cache)
+            return updates(parts, controller.upload_picture(file, hole, keep))
 
     def show_hole(picture: Picture, hole: str):
         with errors_for_visitors():

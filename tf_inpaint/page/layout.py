@@ -6,6 +6,7 @@ from tf_inpaint.config import PaintConfig
 from tf_inpaint.page import canvas, style
 from tf_inpaint.page.controller import HOLES, Controller, Values
 from tf_inpaint.page.events import connect
+from tf_inpaint.page.refusals import Page
 from tf_inpaint.page.style import asset
 
 Parts = dict[str, gr.blocks.Block]
@@ -26,7 +27,7 @@ def build(controller: Controller, config: PaintConfig) -> gr.Blocks:
     """
     values = controller.choose_picture(0, next(iter(HOLES)))
     cleanup = (MAX_IDLE_SECONDS // 6, MAX_IDLE_SECONDS)
-    with gr.Blocks(title="Paint a hole", analytics_enabled=False, delete_cache=cleanup) as blocks:
+    with Page(title="Paint a hole", analytics_enabled=False, delete_cache=cleanup) as blocks:
         with gr.Row(elem_id="top"):
             gr.Markdown(style.TITLE, elem_id="title")
             dark = gr.Button("Dark / light", size="sm", scale=0, min_width=100, elem_id="dark")
