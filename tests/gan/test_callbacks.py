@@ -120,6 +120,11 @@ def test_rows_beyond_the_checkpoint_are_removed(tmp_path):
         ]
 
 
+def test_line_that_was_cut_in_its_last_number_is_no_row(tmp_path):
+    (tmp_path / "m.csv").write_text("step,diversity\r\n5,0.5\r\n10,5e-")
+    assert callbacks.read_metrics(tmp_path / "m.csv") == [{"step": 5, "diversity": 0.5}]
+
+
 def test_metrics_are_read_as_they_were_written(tmp_path):
     assert callbacks.read_metrics(tmp_path / "none.csv") == []
     model = Model()

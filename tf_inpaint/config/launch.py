@@ -6,6 +6,7 @@ import importlib
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
@@ -16,11 +17,13 @@ HELP_FLAGS = {"-h", "-help", "--help", "--helpfull", "--helpshort"}
 GPU_DEVICE_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Device files that exist if an NVIDIA, AMD or WSL GPU driver is installed."""
 
-SPACE = "free space there; what was finished stays, and the same command continues"
+SPACE = "free space there, and start the same command again, which goes on from what is finished"
 PERMISSION = "change its permissions, or choose another path"
 REMEDIES = {
     errno.ENOSPC: ("be on a disk with free space", SPACE),
     errno.EDQUOT: ("be within the quota of this user", SPACE),
+    errno.EFBIG: ("be on a disk that takes files of this size", SPACE),
+    errno.EIO: ("be on a disk that works", "check the disk, and start the same command again"),
     errno.EACCES: ("be open to this user", PERMISSION),
     errno.EPERM: ("be open to this user", PERMISSION),
     errno.EROFS: ("be on a disk that can be written", "choose another path"),
@@ -31,6 +34,10 @@ REMEDIES = {
     errno.ELOOP: ("lead to a file or folder", "remove the link that leads to itself"),
 }
 """What a path must do, and what a user can do, by the number of the system's error."""
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""Numbers of the errors that the disk causes, whichever library reports them."""
+OUTPUT_SETTINGS = ("out_dir", "export_dir", "run_dir")
+"""Settings that hold the path of an output folder."""
 
 
 def launch(
@@ -43,8 +50,8 @@ def launch(
     """Runs a command and exits.
 
     The exit code is the result of `run`, 2 after a refusal, or 130 after an interrupt. A refusal is
-    one line on stderr: any OSError, and a ValueError that this package raised. A ValueError from
-    other code is a bug of this package and keeps its traceback.
+    one line on stderr: any OSError, any error that a disk caused, and a ValueError that this
+    package raised. A ValueError from other code is a bug of this package and keeps its traceback.
 
     Args:
         config_class: the dataclass of the command's settings.
@@ -67,10 +74,13 @@ def launch(
         sys.exit(run(config))
     except KeyboardInterrupt:
         sys.exit(130)
-    except (OSError, ValueError) as error:
-        if not isinstance(error, OSError) and not _is_raised_here(error):
+    except Exception as error:
+        if isinstance(error, ValueError) and _is_raised_here(error):
+            _refuse(error, config)
+        refusal = disk_error(error) or error
+        if not isinstance(refusal, OSError):
             raise
-        _refuse(error, config)
+        _refuse(refusal, config)
 
 
 def _log_plainly() -> None:
@@ -85,11 +95,16 @@ def _log_plainly() -> None:
 
 
 def _import_tensorflow() -> None:
-    """Imports TensorFlow with the settings that TensorFlow reads only then."""
+    """Imports TensorFlow and Keras with the settings that the package needs.
+
+    TensorFlow reads its settings only when it is imported.
+    """
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
         raise ValueError(f"KERAS_BACKEND must be tensorflow; received {backend!r}; unset it.")
-    os.environ["KERAS_BACKEND"] = backend
+    os.environ |= {"KERAS_BACKEND": backend, "KERAS_NNX_ENABLED": "false"}
+    for name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
+        os.environ.pop(name, None)
     # With a GPU, the errors of TensorFlow say why the GPU cannot be used. Without a GPU they only
     # say that there is none.
     has_gpu = any(map(os.path.exists, GPU_DEVICE_FILES))
@@ -97,11 +112,31 @@ def _import_tensorflow() -> None:
     # oneDNN is off by default on CPUs without AVX-512, where it is up to twice as fast too. With
     # the other kernels the last bits of an image's answer depend on its place in the batch.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with _muted_stderr():
+    with _muted_stderr(), _readable_keras_settings():
         importlib.import_module("tensorflow")
+        settings = importlib.import_module("keras").config
+    # A user may have changed these settings in keras.json.
+    settings.set_image_data_format("channels_last")
+    settings.set_floatx("float32")
+    settings.set_epsilon(1e-7)
     if level in ("2", "3"):
         # Every search traces its functions once. TensorFlow counts them as retracing and warns.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _readable_keras_settings() -> Iterator[None]:
+    """Turns the errors that a damaged keras.json causes in an import into one sentence."""
+    path = os.path.expanduser(os.path.join(os.environ.get("KERAS_HOME", "~/.keras"), "keras.json"))
+    try:
+        yield
+    except (AssertionError, AttributeError, OSError, TypeError, ValueError) as error:
+        if not os.path.exists(path):
+            raise
+        raise ValueError(
+            f"The settings of Keras must be what Keras takes; received {path}, where it raises "
+            f"{type(error).__name__} ({error}); correct or remove the file."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -123,21 +158,60 @@ def _refuse(error: Exception, config: Any) -> NoReturn:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     program = spec.name.removesuffix(".__main__") if spec else os.path.basename(sys.argv[0])
     message = system_error_text(error, config) if isinstance(error, OSError) else str(error)
+    # An error may leave a progress bar open, on whose line the sentence would stand.
+    progress_bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
+    for bar in list(progress_bars):
+        bar.close()
     print(f"{program}: error: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(2)
+
+
+def disk_error(error: BaseException) -> OSError | None:
+    """The error of the disk that caused an error, or None.
+
+    TensorFlow reports a full disk by the same class as memory that is exhausted, and only the text
+    tells them apart. A file that is closed after such an error may raise an error of another class.
+    """
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, OSError):
+            if cause.errno in DISK_ERRORS:
+                return cause
+        else:
+            for number in DISK_ERRORS:
+                reason = os.strerror(number)
+                if reason in str(cause):
+                    path = re.search(rf"([^ ;\n][^;\n]*); {re.escape(reason)}", str(cause))
+                    return OSError(number, reason, path and path[1].rpartition("} ")[2])
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def system_error_text(error: OSError, config: Any) -> str:
     """The sentence for an error of the system, or the text of an error without a remedy."""
     required, remedy = REMEDIES.get(error.errno, ("", ""))
     path = error.filename
-    if path is None and remedy == SPACE:
-        # The error was in an open file and does not name the file, so the folder is named.
-        folders = (getattr(config, name, "") for name in ("out_dir", "export_dir", "run_dir"))
-        path = next(filter(None, folders), "The output folder")
+    received = f"the error {error.strerror!r}"
+    if error.errno in DISK_ERRORS:
+        # The file is a temporary one, or unknown, so a folder is named.
+        path = _output_folder(error, config)
+        received += ", and what was written before is whole"
     if path is None or not remedy:
         return str(error)
-    return f"{path} must {required}; received the error {error.strerror!r}; {remedy}."
+    return f"{path} must {required}; received {received}; {remedy}."
+
+
+def _output_folder(error: OSError, config: Any) -> str:
+    """The folder of the settings to which an error of the disk belongs, or the file's folder."""
+    folders = [str(getattr(config, name, None) or "") for name in OUTPUT_SETTINGS]
+    folders = [folder for folder in folders if folder]
+    if error.filename is None:
+        return next(iter(folders), "The output folder")
+    path = os.path.abspath(os.fsdecode(error.filename))
+    for folder in folders:
+        if path.startswith(os.path.join(os.path.abspath(folder), "")):
+            return folder
+    return path if os.path.isdir(path) else os.path.dirname(path)
 
 
 def _is_raised_here(error: BaseException) -> bool:

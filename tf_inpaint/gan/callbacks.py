@@ -173,8 +173,9 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     """The complete rows of a `metrics.csv`, as numbers by column; no row if there is no file."""
     if not Path(path).exists():
         return []
+    # A last line without its end was cut, for example because the disk was full.
     with open(path, newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
+        header, *rows = list(csv.reader(line for line in file if line.endswith("\n"))) or [[]]
     table = [
         dict(zip(header, map(float, row), strict=True)) for row in rows if len(row) == len(header)
     ]

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.gan.layers import Dense, apply_layers
+from tf_inpaint.gan.layers import Dense, apply_layers, check_keras_settings
 from tf_inpaint.gan.networks import stage_channels
 from tf_inpaint.gan.optimizer import new_optimizer
 
@@ -60,6 +60,7 @@ class Encoder(keras.Model):
     """
 
     def __init__(self, image_size, channels, width=32, latent_size=100, hidden_size=512, **kwargs):
+        check_keras_settings()
         super().__init__(**kwargs)
         self.image_size = image_size
         self.channels = channels

@@ -15,6 +15,22 @@ def apply_layers(layers: list[keras.Layer], inputs, training: bool):
     return inputs
 
 
+def check_keras_settings() -> None:
+    """Checks the settings of Keras on which the networks depend.
+
+    Raises:
+        ValueError: a setting is not the default of Keras.
+    """
+    settings = keras.config.image_data_format(), keras.config.floatx()
+    if settings != ("channels_last", "float32"):
+        raise ValueError(
+            "Keras must have the settings channels_last and float32 where the networks of "
+            f"tf_inpaint are used; received {' and '.join(settings)}; call "
+            'keras.config.set_image_data_format("channels_last") and '
+            'keras.config.set_floatx("float32"), or change ~/.keras/keras.json.'
+        )
+
+
 @keras.saving.register_keras_serializable(package="tf_inpaint")
 class BatchNormalization(keras.layers.Layer):
     """Batch normalization over all axes but the channel axis, by TensorFlow's fused kernel.

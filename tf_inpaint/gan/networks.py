@@ -9,7 +9,12 @@ import keras
 import tensorflow as tf
 
 from tf_inpaint.gan import dcgan, resnet
-from tf_inpaint.gan.layers import BatchNormalization, SpectralNormalization, apply_layers
+from tf_inpaint.gan.layers import (
+    BatchNormalization,
+    SpectralNormalization,
+    apply_layers,
+    check_keras_settings,
+)
 
 ARCHITECTURES = {"dcgan": dcgan, "resnet": resnet}
 """Module of each architecture, by name. The names are those of `--architecture`."""
@@ -57,7 +62,8 @@ class Network(keras.Model):
             with every policy.
 
     Raises:
-        ValueError: unknown image size, normalization or architecture.
+        ValueError: unknown image size, normalization or architecture, or settings of Keras that
+            the networks cannot have.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class Network(keras.Model):
         synchronized=False,
         **kwargs,
     ):
+        check_keras_settings()
         super().__init__(**kwargs)
         self.image_size = check_choice("image_size", image_size, STAGES)
         self.channels = channels
