@@ -244,8 +244,8 @@ def changed_size(run_folder, tmp_path):
         (no_encoder, "--start=encoder must have an encoder"),
         (no_checkpoint, "--run_dir must hold a checkpoint that can be read"),
         (damaged_config, "A config must be JSON"),
-        (changed_width, "--run_dir must hold a checkpoint that can be read"),
-        (changed_size, "--run_dir must hold a checkpoint that can be read"),
+        (changed_width, "received --width=3, which is 2 there (discriminator/0 is [4, 4, 1, 2]"),
+        (changed_size, "received another --image_size, --architecture or --discriminator_norm"),
     ],
     ids=lambda value: value.__name__ if callable(value) else None,
 )

@@ -306,7 +306,7 @@ def test_resumed_is_uninterrupted_bit_for_bit(stop, tmp_path):
     expected.train(sample_masks, real(expected))
     first.train(sample_masks, real(first), [Stop()])
     assert first.step == stop
-    run_directory.checkpoints(tmp_path, first.state).save()
+    run_directory.checkpoints(tmp_path, first.state).save(1)
     assert run_directory.restore(run_directory.checkpoints(tmp_path, second.state))
     second.train(sample_masks, real(second))
     assert expected.state.keys() == second.state.keys()

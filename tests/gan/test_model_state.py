@@ -68,7 +68,7 @@ def test_restored_gan_is_the_saved_gan(dtype, tmp_path):
     gan, fresh = new_gan(dtype=dtype), new_gan(weights_seed=1, dtype=dtype)
     for seed in range(2):
         gan.train_step(tf.constant(random_images(seed)))
-    run_directory.checkpoints(tmp_path, gan.state).save()
+    run_directory.checkpoints(tmp_path, gan.state).save(1)
     assert run_directory.restore(run_directory.checkpoints(tmp_path, fresh.state))
     assert fresh.state.keys() == gan.state.keys()
     for name, part in gan.state.items():

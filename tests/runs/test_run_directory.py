@@ -2,15 +2,18 @@
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 from small_training import CONFIG
 
 from tf_inpaint.config import TrainConfig
+from tf_inpaint.config.flags import to_json
 from tf_inpaint.runs import from_config, run_directory
 
 
@@ -78,7 +81,7 @@ def test_load_returns_the_averaged_generator_in_float32(tmp_path):
     for variable in gan.ema_generator.variables:
         variable.assign(variable + 0.5)
     gan.counter.assign(17)
-    run_directory.checkpoints(tmp_path, gan.state).save()
+    run_directory.checkpoints(tmp_path, gan.state).save(17)
     run = run_directory.load(tmp_path)
     assert (run.step, run.config) == (17, config)
     for network, expected_network in (
@@ -125,3 +128,102 @@ def test_run_in_a_folder_whose_name_looks_like_a_pattern(tmp_path):
         run.generator.variables, gan.ema_generator.variables, strict=True
     ):
         np.testing.assert_array_equal(variable, expected)
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf{}", '{"width": 3}'.encode("utf-16"), b"{}"])
+def test_encodings_of_unicode_are_read(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    assert run_directory.read_config(tmp_path).width == (3 if b"w" in content else 32)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x00\xff\xfe\x80",
+        b'{"dataset": "digits \xe9"}',
+        b"[" * 990 + b"]" * 990,
+        b"[" * 100_000,
+        b"null",
+        b'{"a": 1}',
+        *(
+            b'{"%s": %s}' % (name, value)
+            for name in (b"width", b"r1", b"measure", b"dataset", b"discriminator_learning_rate")
+            for value in (b"1e999", b"NaN", b"1" + 4000 * b"0", b"1" + 5000 * b"0", b"true", b"{}")
+        ),
+        b'{"width": "3"}',
+        b'{"width": -0}',
+        b'{"width": null}',
+        b'{"measure": [1]}',
+        b'{"measure": ' + b"[" * 900 + b"]" * 900 + b"}",
+    ],
+    ids=lambda content: content[:40].decode("latin-1"),
+)
+def test_damaged_settings_are_refused_in_a_sentence(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    sentence = f"^{tmp_path}/config.json.* must (be|have) .*; .*; .*\\.$"
+    with pytest.raises(ValueError, match=sentence) as error:
+        run_directory.read_config(tmp_path)
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_settings_that_are_no_file_make_no_run(tmp_path, make):
+    make(tmp_path / "config.json")
+    with pytest.raises(FileNotFoundError, match="has no config.json; train first"):
+        run_directory.read_config(tmp_path)
+
+
+SAVED = {"image_size": 16, "encoder_steps": 1}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A run with an encoder."""
+    folder = tmp_path_factory.mktemp("saved") / "run"
+    run_dir = tiny.new_run(folder, **SAVED)
+    run_directory.encoder_training(run_directory.load(run_dir))[1].save(checkpoint_number=1)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"width": 3}, "received --width=3, which is 2 there ("),
+        ({"channels": 3}, "received --channels=3, which is 1 there ("),
+        ({"latent_size": 5}, "received --latent_size=5, which is 4 there ("),
+        ({"latent_size": 5, "width": 1}, "--latent_size=5, which is 4 there and --width=1, which"),
+        ({"image_size": 28}, "received another --image_size, --architecture or --discr"),
+        ({"discriminator_norm": "layer"}, "received another --image_size, --architecture or --"),
+        ({"architecture": "resnet"}, "received another --image_size, --architecture or --"),
+    ],
+)
+def test_settings_must_fit_the_checkpoint(saved, tmp_path, settings, sentence, capfd, caplog):
+    """One sentence for loading and for a continued training, without warnings of the framework."""
+    run_dir = shutil.copytree(saved, tmp_path / "run")
+    config = TrainConfig(**{"width": 2, "latent_size": 4} | SAVED | settings)
+    (run_dir / "config.json").write_text(to_json(config))
+    with pytest.raises(ValueError) as loading:
+        run_directory.load(run_dir)
+    with pytest.raises(ValueError) as training:
+        run_directory.restore(run_directory.checkpoints(run_dir, from_config.new_gan(config).state))
+    for error in loading, training:
+        assert sentence in str(error.value)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
+def test_encoder_must_fit_its_checkpoint(saved, tmp_path):
+    run = run_directory.load(shutil.copytree(saved, tmp_path / "run"))
+    assert run.encoder
+    other = tiny.new_run(tmp_path / "other", **SAVED | {"channels": 3})
+    shutil.copytree(tmp_path / "run/encoder", tmp_path / "other/encoder")
+    with pytest.raises(ValueError, match="received .*encoder/.* for .*/encoder/"):
+        run_directory.load(other)
+
+
+def test_damaged_list_of_the_encoder(saved, tmp_path):
+    run_dir = shutil.copytree(saved, tmp_path / "run")
+    (run_dir / "encoder/0/checkpoint").write_bytes(b"")
+    (run_dir / "checkpoints/checkpoint").unlink()
+    assert run_directory.load(run_dir).encoder

@@ -26,7 +26,7 @@ def to_json(config: Any) -> str:
     return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
 
 
-def from_json(config_class: type[Config], text: str) -> Config:
+def from_json(config_class: type[Config], text: str | bytes) -> Config:
     """The config that `to_json` wrote. A field that is missing gets its default.
 
     A field is missing where an older version, which did not have the field, wrote the text.

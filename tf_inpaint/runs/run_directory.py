@@ -24,9 +24,9 @@ from tf_inpaint.files import images
 from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.files.literal_paths import literal_path
 from tf_inpaint.gan.encoder import Encoder, EncoderTraining
-from tf_inpaint.gan.finite_weights import checkpoint_is_finite
 from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization
 from tf_inpaint.runs import from_config
+from tf_inpaint.runs.checkpoint_folder import CheckpointFolder, last_step, restore
 
 RUNS = Path("runs")
 """The folder of all runs."""
@@ -160,7 +160,14 @@ def read_config(folder: Path) -> TrainConfig:
             "config.json; "
             "train first or name another."
         )
-    return from_json(TrainConfig, path.read_text())
+    try:
+        return from_json(TrainConfig, path.read_bytes())
+    except ValueError as error:
+        text = str(error)  # which holds the wrong value, of any length
+        text = text if len(text) < 400 else f"{text[:200]} ... {text[-100:]}"
+        raise ValueError(f"{path}: {text}") from None
+    except RecursionError:  # nested almost too deep to be read, and too deep for the error's text
+        raise ValueError(f"{path} must be the settings of a run; it is not; restore it.") from None
 
 
 def newest() -> Path:
@@ -180,18 +187,18 @@ def newest() -> Path:
 
 def checkpoints(
     folder: Path, state: dict[str, list[tf.Variable]], keep: int | None = None
-) -> tf.train.CheckpointManager:
+) -> CheckpointFolder:
     """The checkpoints of a run, with the parts of the training in `state` (see `GAN.state`)."""
-    return _manager(folder, "checkpoints", state, keep)
+    return _folder(folder, "checkpoints", state, keep)
 
 
-def best(folder: Path, state: dict[str, list[tf.Variable]]) -> tf.train.CheckpointManager:
+def best(folder: Path, state: dict[str, list[tf.Variable]]) -> CheckpointFolder:
     """The checkpoint that `--best_by` keeps, with the parts that `load` needs."""
     parts = {name: state[name] for name in ("ema_generator", "discriminator", "step")}
-    return _manager(folder, "best", parts, 1)
+    return _folder(folder, "best", parts, 1)
 
 
-def encoder_training(run: Run) -> tuple[EncoderTraining, tf.train.CheckpointManager]:
+def encoder_training(run: Run) -> tuple[EncoderTraining, CheckpointFolder]:
     """The training of an encoder for the generator of a run, and its checkpoints.
 
     The training is restored from its newest checkpoint.
@@ -208,46 +215,16 @@ def encoder_training(run: Run) -> tuple[EncoderTraining, tf.train.CheckpointMana
     return training, manager
 
 
-def encoder_checkpoints(
-    run: Run, state: dict[str, list[tf.Variable]]
-) -> tf.train.CheckpointManager:
+def encoder_checkpoints(run: Run, state: dict[str, list[tf.Variable]]) -> CheckpointFolder:
     """The checkpoints of an encoder, in a folder for each step of the GAN."""
-    return _manager(run.directory, f"encoder/{run.step}", state, 1)
+    return _folder(run.directory, f"encoder/{run.step}", state, 1)
 
 
-def _manager(
-    folder: Path, name: str, state: dict[str, list[tf.Variable]], keep: int | None
-) -> tf.train.CheckpointManager:
-    """The checkpoints below `folder / name`, of which the newest `keep` stay."""
-    directory = literal_path(folder) / name
-    return tf.train.CheckpointManager(
-        tf.train.Checkpoint(**state), str(directory), max_to_keep=keep
-    )
-
-
-def restore(manager: tf.train.CheckpointManager) -> bool:
-    """Restores the newest checkpoint that can be used. Returns whether there was one.
-
-    A damaged checkpoint, for example after the disk was full, is skipped with a warning: TensorFlow
-    keeps a checksum of every tensor. A checkpoint of a training that failed is skipped too.
-    """
-    for path in reversed(manager.checkpoints):
-        try:
-            if not checkpoint_is_finite(path):
-                raise ValueError("its weights are not finite.")
-            status = manager.checkpoint.restore(path)
-            status.assert_existing_objects_matched()
-            status.expect_partial()
-            return True
-        except Exception as error:  # a truncated file raises IndexError, other damage other errors
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            log.warning("Checkpoint %s cannot be used (%s); trying the one before.", path, reason)
-    return False
-
-
-def last_step(manager: tf.train.CheckpointManager) -> int:
-    """The step of the newest checkpoint, or 0 if there is none."""
-    return int((manager.latest_checkpoint or "-0").rpartition("-")[2])
+def _folder(
+    run_dir: Path, name: str, state: dict[str, list[tf.Variable]], keep: int | None
+) -> CheckpointFolder:
+    """The checkpoints below `run_dir / name`, of which the newest `keep` stay."""
+    return CheckpointFolder(literal_path(run_dir) / name, state, keep)
 
 
 def load(folder: str | os.PathLike) -> Run:
@@ -257,6 +234,7 @@ def load(folder: str | os.PathLike) -> Run:
 
     Raises:
         FileNotFoundError: there is no run, or the run has no readable checkpoint.
+        ValueError: the settings are damaged, or they do not fit the checkpoint.
     """
     folder = Path(folder)
     config = read_config(folder)
