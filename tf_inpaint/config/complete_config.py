@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from tf_inpaint.config.train_config import moved_dataset
+from tf_inpaint.config.moved_data_config import moved_dataset
 from tf_inpaint.settings.fields import setting
 from tf_inpaint.settings.search_settings import SearchSettings
 

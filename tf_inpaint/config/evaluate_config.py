@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from tf_inpaint.config.train_config import MEASURE, moved_dataset
+from tf_inpaint.config.moved_data_config import moved_dataset
+from tf_inpaint.config.train_config import MEASURE
 from tf_inpaint.settings.fields import check_items, setting
 from tf_inpaint.settings.search_settings import BLENDS, SearchSettings
 

@@ -1,7 +1,6 @@
-"""Settings of `train`, and the setting of other commands for the place of a run's data."""
+"""Settings of `train`."""
 
 import dataclasses
-from typing import Any
 
 from tf_inpaint.settings.fields import check_items, setting, validate
 
@@ -16,16 +15,6 @@ MEASURE = (
     "kernel_inception",
 )
 """Names of the distances between two sets of images, see `metrics.distances`."""
-
-
-def moved_dataset() -> Any:
-    """Declares the setting `dataset` of a command that reads the images of a run."""
-    return setting(
-        "",
-        "place of the run's images, if they moved: tfds:NAME, folder:DIR or npz:FILE; empty: the "
-        "place that the training read",
-        path=True,
-    )
 
 
 @dataclasses.dataclass(frozen=True)
