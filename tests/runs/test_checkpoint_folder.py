@@ -52,6 +52,19 @@ def test_newest_checkpoints_stay(tmp_path, keep, kept):
     assert last_step(folder) == restored_step(tmp_path) == 100
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    save(new_folder(tmp_path), 1)
+    part = tmp_path / "checkpoints" / "ckpt-2_temp" / "part-00000-of-00001.data.tempstate17"
+    part.parent.mkdir()
+    part.write_bytes(b"cut")
+    (tmp_path / "checkpoints" / "ckpt-2.index.tempstate17").write_bytes(b"cut")
+    (tmp_path / "checkpoints" / "ckpt-notes.txt").write_text("of the user")
+    save(new_folder(tmp_path), 2)
+    parts = ("data-00000-of-00001", "index")
+    files = [f"ckpt-{step}.{part}" for step in (1, 2) for part in parts]
+    assert names(tmp_path) == ["checkpoint", *files, "ckpt-notes.txt"]
+
+
 def test_folder_that_a_manager_of_tensorflow_wrote(tmp_path):
     folder = new_folder(tmp_path)
     manager = tf.train.CheckpointManager(folder.checkpoint, folder.directory, 2)

@@ -8,6 +8,7 @@ their steps.
 import itertools
 import logging
 import re
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
@@ -84,6 +85,7 @@ class CheckpointFolder:
     def save(self, checkpoint_number: int) -> str:
         """Saves a checkpoint of this step, and deletes the oldest ones. Returns its path."""
         path = f"{self.directory}/ckpt-{checkpoint_number}"
+        self._remove_leftovers()
         self.checkpoint.write(path)
         # A kill after any of these steps leaves a list that names the new checkpoint.
         name = Path(path).name
@@ -97,6 +99,14 @@ class CheckpointFolder:
         if old:
             self._write_list(names[len(old) :])
         return path
+
+    def _remove_leftovers(self) -> None:
+        """Removes what TensorFlow was writing when a process was killed or the disk was full."""
+        for path in Path(self.directory).glob("ckpt-*"):
+            if path.name.endswith("_temp"):
+                shutil.rmtree(path, ignore_errors=True)
+            elif ".tempstate" in path.name:
+                path.unlink(missing_ok=True)
 
     def _write_list(self, names: list[str]) -> None:
         """Writes the list that TensorFlow reads."""
