@@ -173,12 +173,13 @@ def complete_blocks(plan: Plan, todo: Sequence[Input], failures: dict[str, str])
             if config.details and len(search.masked) and not job.film.exists():
                 search.record_film()
             answers = search.run(inpainter, config.seed, steps_per_frame(inpainter))
-            # Write.
+            # Write. The film comes first, for a job that is killed here does not film this block
+            # again.
+            if search.film:
+                search.film.write(job.film)
             for example, completions in zip(block, answers, strict=True):
                 write_answer(plan, example, completions, search.seconds_per_row, inpainter.blend)
             search.move_bar(1)
-            if search.film:
-                search.film.write(job.film)
 
 
 def read_examples(
@@ -213,11 +214,12 @@ def write_answer(
         seconds_per_row: duration of the search for one row.
         blend: function of `blending` for images that are completed in place.
     """
+    # First, so that not all pictures of a large image are in memory at once.
+    if example.input in plan.detailed:
+        plan.job.write_details(example, completions, blend)
     start = time.perf_counter()
     completion = example.completion(completions, blend)
     seconds = seconds_per_row * len(example.rows[0]) + time.perf_counter() - start
-    if example.input in plan.detailed:
-        plan.job.write_details(example, completions, blend)
     label = plan.mask_source.label(example.input.key)
     plan.job.write(example, completions, completion, {"mask": label, "seconds": seconds})
 

@@ -60,11 +60,6 @@ def test_killed_job_goes_on_where_it_stopped(
     search_sizes.clear()
     assert run(run_folder, out, run_folder / "in") == 0
     assert sum(search_sizes) == 17 - written
-    if written == 2:
-        # The first block had no film yet, so the film shows the next search.
-        with Image.open(out / "search.gif") as film:
-            assert 4 < film.n_frames <= 13
-        shutil.copy(finished_job / "search.gif", out)
     assert_same_job(out, finished_job)
 
 
