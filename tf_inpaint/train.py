@@ -23,6 +23,9 @@ from pathlib import Path
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.inputs.named_images import pictures
 
+STEPS_PER_CALL = 20
+"""Maximum number of steps of a call on several machines, which must all take the same calls."""
+
 log = logging.getLogger("tf_inpaint")
 
 
@@ -35,15 +38,18 @@ def run(config: TrainConfig) -> int:
     import numpy as np
     import tensorflow as tf
 
-    from tf_inpaint.runs import from_config, run_directory
+    from tf_inpaint.data.training_images import TrainingImages
+    from tf_inpaint.runs import from_config, required_memory, run_directory
 
     # Check the settings and the data.
     strategy = from_config.strategy(config)
+    required_memory.check_training(config)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     source = pictures(config, "train")
     # Unreadable pictures are thus refused before anything is written.
     source.read(np.zeros(1, np.int64))
+    training_images = TrainingImages(source, config.seed, config.cache_gigabytes * 1e9)
     measure = new_measure(config) if config.measure_every else None
 
     with run_directory.created(config, strategy) as folder:
@@ -58,14 +64,14 @@ def run(config: TrainConfig) -> int:
         # Train the GAN.
         signal_number = 0
         if gan.step < config.steps:
-            signal_number = fit(config, gan, strategy, source, folder, manager, measure)
+            signal_number = fit(config, gan, strategy, training_images, folder, manager, measure)
         draw_training(folder)
         if signal_number:
             return report_signal(signal_number, f"step {gan.step} in {folder}")
 
         # Train the encoder.
         if config.encoder_steps and folder == run_directory.directory(config):
-            signal_number = fit_encoder(config, run_directory.load(folder), source)
+            signal_number = fit_encoder(config, run_directory.load(folder), training_images)
             if signal_number:
                 return report_signal(signal_number, f"the encoder in {folder}")
         print(f"{folder}: {gan.step} steps; look at {folder}/samples and {folder}/training.gif")
@@ -143,12 +149,12 @@ def check_workers_agree(strategy, step: int, size: int) -> None:
             )
 
 
-def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measure) -> int:
+def fit(config: TrainConfig, gan, strategy, training_images, folder: Path, manager, measure) -> int:
     """Trains the GAN from its present step to `config.steps`.
 
     Args:
         strategy: the devices of the training.
-        source: the training images.
+        training_images: `TrainingImages` of the run.
         folder: the folder to write to.
         manager: the manager of the checkpoints.
         measure: result of `new_measure`.
@@ -156,39 +162,29 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
     Returns:
         The number of the signal that stopped the training, or 0.
     """
-    from tf_inpaint.data.pipeline import train_batches
-    from tf_inpaint.gan import callbacks
+    from tf_inpaint.gan import callbacks, training_loop
     from tf_inpaint.runs import run_directory
 
-    def batches(context=None):
-        replicas, local_replicas = 1, range(1)
-        if context:
-            replicas = context.num_replicas_in_sync
-            count = replicas // context.num_input_pipelines
-            first = context.input_pipeline_id * count
-            local_replicas = range(first, first + count)
-        return train_batches(
-            source,
-            config.batch_size,
-            config.seed,
-            gan.step,
-            config.steps,
-            config.discriminator_steps,
-            replicas,
-            local_replicas,
-        )
-
-    observers = new_observers(config, gan, source, folder, measure)
+    progress = callbacks.Progress(config.steps, {"D": "discriminator_loss", "G": "generator_loss"})
+    observers = [progress, *new_observers(config, gan, training_images.source, folder, measure)]
+    several_machines = config.strategy == "multi_worker"
     saving = callbacks.Checkpoints(
-        manager, config.checkpoint_every, catch_signals=config.strategy != "multi_worker"
+        manager, config.checkpoint_every, catch_signals=not several_machines
     )
-    distributed = config.strategy != "none"
-    data = strategy.distribute_datasets_from_function(batches) if distributed else batches()
-    # Keras needs the number of steps. Otherwise a last step would draw z, count itself, and then
-    # find no images.
-    remaining = config.steps - gan.step
-    gan.fit(
-        data, steps_per_epoch=remaining, shuffle=False, verbose=0, callbacks=[*observers, saving]
+    data, images_of = training_images.steps(
+        config.batch_size,
+        config.discriminator_steps,
+        gan.step,
+        config.steps,
+        None if config.strategy == "none" else strategy,
+    )
+    training_loop.train(
+        gan,
+        data,
+        config.steps,
+        [*observers, saving],
+        images_of,
+        STEPS_PER_CALL if several_machines else None,
     )
     if gan.stop_training and not saving.interrupted:
         draw_training(folder)
@@ -201,7 +197,7 @@ def fit(config: TrainConfig, gan, strategy, source, folder: Path, manager, measu
 
 
 def new_observers(config: TrainConfig, gan, source, folder: Path, measure) -> list:
-    """The callbacks of the training but `Checkpoints`, which must be the last one."""
+    """The callbacks between `Progress` and `Checkpoints`, which must be the last one."""
     import importlib.util
     import time
 
@@ -210,7 +206,7 @@ def new_observers(config: TrainConfig, gan, source, folder: Path, measure) -> li
     from tf_inpaint.gan.random_numbers import fixed_latents
     from tf_inpaint.runs import run_directory
 
-    # The progress bar, the metrics and the samples.
+    # The metrics and the samples.
     z = fixed_latents(callbacks.GRID**2, config.latent_size, config.seed)
     metrics = callbacks.MetricsFile(
         folder / "metrics.csv",
@@ -225,7 +221,6 @@ def new_observers(config: TrainConfig, gan, source, folder: Path, measure) -> li
         config.loss,
     )
     observers = [
-        callbacks.Progress(config.steps, {"D": "discriminator_loss", "G": "generator_loss"}),
         metrics,
         callbacks.SampleGrid(folder / "samples", config.sample_every, z),
     ]
@@ -256,14 +251,13 @@ def report_signal(number: int, saved: str) -> int:
     return 128 + number
 
 
-def fit_encoder(config: TrainConfig, run, source) -> int:
+def fit_encoder(config: TrainConfig, run, training_images) -> int:
     """Trains the encoder of the run from its present step to `config.encoder_steps`.
 
     Returns:
         The number of the signal that stopped the training, or 0.
     """
     from tf_inpaint.compositing import masks
-    from tf_inpaint.data.pipeline import train_batches
     from tf_inpaint.gan import callbacks
     from tf_inpaint.gan.encoder import real_rows
     from tf_inpaint.runs import run_directory
@@ -273,12 +267,12 @@ def fit_encoder(config: TrainConfig, run, source) -> int:
         return 0
     print(f"Training the encoder for {config.encoder_steps} steps", flush=True)
     sample_masks = masks.mixture(config.batch_size, config.image_size, config.seed)
-    real = train_batches(
-        source, real_rows(config.batch_size), config.seed, training.step, config.encoder_steps
+    real, images_of = training_images.steps(
+        real_rows(config.batch_size), 1, training.step, config.encoder_steps
     )
     saving = callbacks.Checkpoints(manager, config.checkpoint_every)
     progress = callbacks.Progress(config.encoder_steps, {"loss": "loss"})
-    training.train(sample_masks, real, [progress, saving])
+    training.train(sample_masks, real, [progress, saving], images_of)
     return saving.interrupted
 
 

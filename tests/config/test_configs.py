@@ -94,6 +94,8 @@ def any_config(config_class, random_state):
         values["measure"] = tuple(random_state.sample(MEASURE, 2))
         for name in ("masks", "compare"):
             values[name] = tuple(random_state.sample(["left", "a b", "é/1", "#c"], 2))
+    if config_class is TrainConfig and values["strategy"] != "none":
+        values["jit_compile"] = "auto"
     if config_class is CompleteConfig:
         values["count"] = CompleteConfig.count
         values["shard"] = random_state.choice(["0/1", "2/3"])

@@ -130,3 +130,24 @@ def test_help_tells_every_flag():
         and "(one of 1, 3)" in text
     )
     assert "  IMAGES ...\n" in describe(CompleteConfig, None)
+
+
+@pytest.mark.parametrize(
+    ("argv", "value"),
+    [
+        ([], "auto"),
+        (["--jit_compile"], "true"),
+        (["--nojit_compile"], "false"),
+        (["--jit_compile=false"], "false"),
+        (["--jit_compile=auto"], "auto"),
+    ],
+)
+def test_switch_is_read_like_a_boolean(argv, value):
+    config = parse(TrainConfig, argv)
+    assert config.jit_compile == value
+    assert from_json(TrainConfig, to_json(config)) == config
+
+
+@pytest.mark.parametrize(("old", "value"), [("true", "true"), ("false", "false")])
+def test_old_runs_hold_a_switch_as_a_boolean(old, value):
+    assert from_json(TrainConfig, f'{{"jit_compile": {old}}}').jit_compile == value

@@ -9,12 +9,23 @@ from tf_inpaint.gan.networks import Discriminator, Generator
 BATCH, LATENT = 4, 5
 
 
-def new_gan(weights_seed=0, dtype="float32", normalization="batch", synchronized=False, **kwargs):
+def new_gan(
+    weights_seed=0,
+    dtype="float32",
+    normalization="batch",
+    synchronized=False,
+    architecture="dcgan",
+    **kwargs,
+):
     """A tiny GAN whose weights are ten times the paper's: its gradients are well above rounding."""
     keras.utils.set_random_seed(weights_seed)
-    settings = {"width": 2, "latent_size": LATENT, "normalization": normalization, "dtype": dtype}
+    settings = {"width": 2, "latent_size": LATENT, "dtype": dtype, "architecture": architecture}
     settings["synchronized"] = synchronized
-    networks = Generator(28, 1, **settings), Discriminator(28, 1, **settings)
+    generator = {"normalization": normalization} if normalization == "none" else {}
+    networks = (
+        Generator(28, 1, **settings, **generator),
+        Discriminator(28, 1, **settings, normalization=normalization),
+    )
     for network in networks:
         for variable in network.trainable_variables:
             if variable.name == "kernel":

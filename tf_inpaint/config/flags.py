@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from tf_inpaint.settings.fields import as_text, limits, type_of
+from tf_inpaint.settings.fields import as_text, is_switch, limits, type_of, unset_text
 
 Config = TypeVar("Config")
 
@@ -85,7 +85,7 @@ def to_flags(config: Any) -> str:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         for item in value if "positional" in field.metadata else [value]:
-            line = f"--{field.name}={as_text(item)}"
+            line = f"--{field.name}={as_text(item, unset_text(field))}"
             if line != line.rstrip() or "\n" in line or "\r" in line:
                 raise ValueError(
                     "A flagfile must have one flag a line and no space at the end of a line; "
@@ -144,7 +144,7 @@ def _split(
     for field in fields:
         # absl only splits the command line. Values stay text until `validate` checks them.
         flag_class: Any = flags.MultiFlag if "positional" in field.metadata else flags.Flag
-        boolean = type_of(field) is bool
+        boolean = type_of(field) is bool or is_switch(field)
         flag = flag_class(flags.ArgumentParser(), None, field.name, None, None, boolean=boolean)
         flags.DEFINE_flag(flag, values)
     if {"--flagfile=", "-flagfile="} & set(argv):
@@ -176,7 +176,7 @@ def describe(config_class: type, usage: str | None) -> str:
     """The text of `--help`: the usage, then every flag with its default, meaning and limits."""
     lines = [(usage or "").strip(), "", "Flags, with their defaults:"]
     for field in dataclasses.fields(config_class):
-        head = f"--{field.name}={as_text(field.default)}"
+        head = f"--{field.name}={as_text(field.default, unset_text(field))}"
         if "positional" in field.metadata:
             head = f"{field.name.upper()} ..."
         elif type_of(field) is bool:

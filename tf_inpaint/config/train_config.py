@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from tf_inpaint.settings.fields import check_items, setting, validate
+from tf_inpaint.config.loss_contradictions import check_losses
+from tf_inpaint.settings.fields import SWITCH, check_items, setting, validate
 
 AUGMENT = ("color", "translation", "cutout")
 """Names of the augmentations, see `gan.augment`."""
@@ -123,8 +124,17 @@ class TrainConfig:
         choices=("none", "mirrored", "multi_worker"),
     )
     synchronized_batch_norm: bool = setting(False, "take the batch statistics over all replicas")
-    jit_compile: bool = setting(
-        False, "compile the step with XLA, which draws other random numbers; slower on a CPU"
+    jit_compile: str = setting(
+        "auto",
+        "compile the steps with XLA; auto: on one GPU; not with --strategy",
+        choices=SWITCH,
+    )
+    cache_gigabytes: float = setting(
+        4.0,
+        "maximum size of the decoded training images, in gigabytes, to keep on the device; larger "
+        "sets are read from memory or from files in each step; without --strategy",
+        minimum=0,
+        maximum=10**6,
     )
     log_every: int = setting(
         50, "number of steps between rows of metrics.csv", minimum=1, maximum=10**9
@@ -175,31 +185,13 @@ class TrainConfig:
                 f"--data_dir must go with --dataset=tfds:NAME; received {self.data_dir!r} with "
                 f"--dataset={self.dataset}; leave it out."
             )
-        # Losses and penalties.
-        if self.discriminator_norm == "batch" and (self.gradient_penalty or self.r1):
-            name = "gradient_penalty" if self.gradient_penalty else "r1"
-            raise ValueError(
-                f"--{name} must go with --discriminator_norm=spectral, layer or none, for with "
-                "batch normalization the slope at an image depends on the other images; received "
-                f"--{name}={getattr(self, name)} with batch; change one of the two."
-            )
-        if (
-            self.loss == "wasserstein"
-            and not self.gradient_penalty
-            and self.discriminator_norm != "spectral"
-        ):
-            raise ValueError(
-                "--loss=wasserstein must bound the slope of D; received "
-                f"--discriminator_norm={self.discriminator_norm} without a penalty; "
-                "pass --gradient_penalty=10 --discriminator_norm=layer, or "
-                "--discriminator_norm=spectral."
-            )
-        if self.label_smoothing and self.loss in ("hinge", "wasserstein"):
-            raise ValueError(
-                "--label_smoothing must go with --loss=non_saturating or minimax, which have "
-                f"labels; received --loss={self.loss}; leave it out."
-            )
+        check_losses(self)
         # Lists, and settings that need others.
+        if self.jit_compile == "true" and self.strategy != "none":
+            raise ValueError(
+                "--jit_compile=true must go with --strategy=none, for several devices exchange "
+                f"gradients within a step; received --strategy={self.strategy}; leave one out."
+            )
         check_items("augment", self.augment, AUGMENT)
         check_items("measure", self.measure, MEASURE)
         if self.best_by != "none" and (self.best_by not in self.measure or not self.measure_every):

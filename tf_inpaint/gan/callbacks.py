@@ -323,10 +323,9 @@ class Progress(keras.callbacks.Callback):
         )
 
     def on_train_batch_end(self, batch, logs=None):
-        self.bar.update()
-        if self.bar.n % 50 == 0:
-            values = {label: f"{np.mean(logs[name]):.3f}" for label, name in self.labels.items()}
-            self.bar.set_postfix(values, refresh=False)
+        values = {label: f"{np.mean(logs[name]):.3f}" for label, name in self.labels.items()}
+        self.bar.set_postfix(values, refresh=False)
+        self.bar.update(self.model.step - self.bar.n)
 
     def on_train_end(self, logs=None):
         self.bar.close()

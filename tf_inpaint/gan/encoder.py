@@ -22,9 +22,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_inpaint.gan import training_loop
 from tf_inpaint.gan.layers import Dense, apply_layers, check_keras_settings
 from tf_inpaint.gan.networks import stage_channels
 from tf_inpaint.gan.optimizer import new_optimizer
+from tf_inpaint.gan.random_numbers import draw_latents
 
 LOGS = ("loss", "known_error", "image_error", "latent_error")
 """Names of the results of `encoder_loss`."""
@@ -168,6 +170,7 @@ class EncoderTraining(keras.Model):
         learning_rate: the highest learning rate of Adam.
         image_weight, latent_weight: see `encoder_loss`.
         seed: the seed of all z.
+        jit_compile: compile the step with XLA.
 
     Raises:
         ValueError: `steps` is below 1.
@@ -182,6 +185,7 @@ class EncoderTraining(keras.Model):
         image_weight: float = 1.0,
         latent_weight: float = 0.1,
         seed: int = 0,
+        jit_compile: bool = False,
     ):
         super().__init__()
         if steps < 1:
@@ -198,7 +202,7 @@ class EncoderTraining(keras.Model):
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
         )
         self.built = True
-        super().compile(optimizer=None, jit_compile=False)
+        super().compile(optimizer=None, jit_compile=jit_compile)
 
         # Make the optimizer and its learning rate.
         warmup = max(1, steps // 10)
@@ -245,7 +249,7 @@ class EncoderTraining(keras.Model):
         # The second integer is negative, because the training of the GAN uses those from 0.
         seed = tf.stack([tf.constant(self.seed, tf.int64), -1 - tf.convert_to_tensor(self.counter)])
         samples = tf.shape(known)[0] - tf.shape(real)[0]
-        z = tf.random.stateless_uniform([samples, self.encoder.latent_size], seed=seed, minval=-1.0)
+        z = draw_latents(samples, self.encoder.latent_size, seed)
         images = tf.concat([self.generator(z), real], axis=0)
 
         # Take a step down the loss.
@@ -266,6 +270,7 @@ class EncoderTraining(keras.Model):
         sample_masks: Callable[[int], np.ndarray],
         real: tf.data.Dataset,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        images_of: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
     ) -> dict[str, float]:
         """Trains from the present `step` to the last one.
 
@@ -273,23 +278,23 @@ class EncoderTraining(keras.Model):
             sample_masks: `sample_masks(step)` gives the `known` of a step, `[B, H, W, 1]`, always
                 the same for one step. B is the batch size.
             real: one element per remaining step: training images `[R, H, W, C]` in [-1, 1], with R
-                below B.
-            callbacks: Keras callbacks, called at every step.
+                below B, or what `images_of` maps to them.
+            callbacks: see `training_loop.train`.
+            images_of: a graph function.
 
         Returns:
             The `LOGS` of the last step; empty if no step was left.
         """
         steps = range(self.step, self.steps)
-        if not steps:
-            return {}
         size = self.encoder.image_size
-        data = tf.data.Dataset.from_generator(
+        masks = tf.data.Dataset.from_generator(
             lambda: map(sample_masks, steps), output_signature=tf.TensorSpec([None, size, size, 1])
         )
-        data = (
-            tf.data.Dataset.zip(data, real)
-            .apply(tf.data.experimental.assert_cardinality(len(steps)))
-            .prefetch(2)
+        logs = training_loop.train(
+            self,
+            tf.data.Dataset.zip(masks, real).prefetch(2),
+            self.steps,
+            callbacks,
+            lambda data: (data[0], images_of(data[1])),
         )
-        history = self.fit(data, shuffle=False, verbose=0, callbacks=list(callbacks))
-        return {name: values[-1] for name, values in history.history.items()}
+        return {name: float(value) for name, value in logs.items()}

@@ -16,6 +16,20 @@ These integers are negative, because the training steps count from 0.
 """
 
 
+def draw_uniform(rows: int, count: int, seed) -> tf.Tensor:
+    """`[rows, count]` float32, uniform in [0, 1): equal seeds give equal numbers.
+
+    The numbers are those of `tf.random.stateless_uniform` without XLA. XLA gives the same random
+    bits as TensorFlow, but other numbers, because it makes them of other bits.
+    """
+    bits = tf.random.stateless_uniform(
+        [rows, count], seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    # The 23 low bits are the fraction of a float32 in [1, 2).
+    fraction = tf.bitwise.bitwise_and(bits, tf.constant(2**23 - 1, tf.uint32))
+    return tf.bitcast(tf.bitwise.bitwise_or(fraction, 127 << 23), tf.float32) - 1.0
+
+
 def draw_latents(count: int, latent_size: int, seed) -> tf.Tensor:
     """`[count, latent_size]` float32, uniform in [-1, 1]: equal seeds give equal numbers.
 
@@ -24,7 +38,7 @@ def draw_latents(count: int, latent_size: int, seed) -> tf.Tensor:
         latent_size: Z, the number of entries of z.
         seed: a pair of integers.
     """
-    return tf.random.stateless_uniform([count, latent_size], seed=seed, minval=-1.0)
+    return 2.0 * draw_uniform(count, latent_size, seed) - 1.0
 
 
 def fixed_latents(count: int, latent_size: int, seed: int) -> tf.Tensor:
@@ -56,12 +70,8 @@ def step_uniform(seed, key: int, draws: int, rows, count: int) -> tf.Tensor:
         rows: rows of a batch on this replica.
         count: random numbers per row.
     """
-    seed = tf.random.experimental.stateless_fold_in(seed, key)
-    return _replica_rows(_draw_uniform, draws, rows, count, seed)
-
-
-def _draw_uniform(rows, count, seed):
-    return tf.random.stateless_uniform([rows, count], seed)
+    seed = tf.random.experimental.stateless_fold_in(seed, key, alg="philox")
+    return _replica_rows(draw_uniform, draws, rows, count, seed)
 
 
 def _replica_rows(draw: Callable, draws: int, rows, count: int, seed) -> tf.Tensor:

@@ -21,6 +21,10 @@ TYPE_NAMES = {
 }
 """Names of the types of settings, as errors call them."""
 
+SWITCH = ("auto", "true", "false")
+"""Choices of a setting that is on, off, or on where it pays. `--name` and `--noname` are spellings
+of true and false, as for a setting of type bool."""
+
 LIMIT_NAMES = {"minimum": "at least", "above": "above", "below": "below", "maximum": "at most"}
 
 
@@ -32,8 +36,8 @@ def setting(default: Any, help: str, **rules: Any) -> Any:
         help: the meaning of the flag, for `--help`.
         **rules: any of `choices` (a tuple), `minimum` and `maximum` (inclusive), `above` and
             `below` (exclusive), `path=True` for paths, in which a command line may write ~ for the
-            home folder, and `positional=True` for the one field that takes the arguments without a
-            flag.
+            home folder, `positional=True` for the one field that takes the arguments without a
+            flag, and `unset` for the text that stands for `None`, instead of "none".
     """
     return dataclasses.field(default=default, metadata={"help": help, **rules})
 
@@ -41,7 +45,8 @@ def setting(default: Any, help: str, **rules: Any) -> Any:
 def validate(settings: Any) -> None:
     """Checks the type, the choices and the range of every field of a dataclass.
 
-    A whole number in a field of type float becomes a float.
+    A whole number in a field of type float becomes a float, true or false in a field with the
+    choices `SWITCH` becomes its text, and the text `unset` of an optional field becomes `None`.
 
     Raises:
         ValueError: a field has a wrong type, is not finite, is out of its range or is not one of
@@ -49,15 +54,21 @@ def validate(settings: Any) -> None:
     """
     for field in dataclasses.fields(settings):
         field_type, value = type_of(field), getattr(settings, field.name)
+        if value is not None and value == field.metadata.get("unset"):
+            value = None
+            object.__setattr__(settings, field.name, value)
         if value is None and field.default is None:
             continue
         if field_type is float and type(value) is int and abs(value) <= 2**53:
             value = float(value)
             object.__setattr__(settings, field.name, value)
+        if is_switch(field) and type(value) is bool:
+            value = as_text(value)
+            object.__setattr__(settings, field.name, value)
         if not is_allowed(field_type, value, field.metadata):
             type_name = [] if "choices" in field.metadata else [TYPE_NAMES[field_type]]
             required = ", ".join(filter(None, [*type_name, limits(field)]))
-            default = as_text(field.default) or "its default"
+            default = as_text(field.default, unset_text(field)) or "its default"
             raise ValueError(
                 f"--{field.name} must be {required}; received {value!r}; "
                 f"leave it out for {default}."
@@ -87,6 +98,11 @@ def check_items(name: str, items: Sequence[str], known: Sequence[str], form: str
         raise ValueError(
             f"--{name} must be any of {choices}; received {unknown[0]!r}; correct or remove it."
         )
+
+
+def is_switch(field: dataclasses.Field) -> bool:
+    """Whether the field has the choices `SWITCH`."""
+    return field.metadata.get("choices") == SWITCH
 
 
 def type_of(field: dataclasses.Field) -> type:
@@ -124,8 +140,15 @@ def limits(field: dataclasses.Field) -> str:
     )
 
 
-def as_text(value: Any) -> str:
-    """A value as it is written after `--name=`."""
+def unset_text(field: dataclasses.Field) -> str:
+    """The text that stands for `None` in an optional field."""
+    return field.metadata.get("unset", "none")
+
+
+def as_text(value: Any, unset: str = "none") -> str:
+    """A value as it is written after `--name=`; `unset` stands for `None`."""
+    if value is None:
+        return unset
     if isinstance(value, tuple):
         return ",".join(value)
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
