@@ -90,6 +90,18 @@ class TestLaunch:
         error = capsys.readouterr().err
         assert ": error: " in error and error.count("\n") == 1
 
+    def test_value_of_any_length_has_a_short_sentence(self, capsys):
+        digits = "9" * 5000
+        assert exit_code(None, f"--steps={digits}") == 2
+        error = capsys.readouterr().err
+        assert "'999" in error and "99...99" in error and "at most 1000000000" in error
+        assert len(error) < 600
+
+    def test_path_of_usual_length_is_shown_whole(self, capsys):
+        path = "/folder" * 40
+        assert exit_code(run_in_package(f"open({path!r})")) == 2
+        assert path in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("statement", "words"),
         [

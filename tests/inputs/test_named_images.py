@@ -251,9 +251,10 @@ def test_images_of_a_run_may_move(tmp_path, logged):
 @pytest.mark.parametrize(
     ("dataset", "data_dir"), [("tfds:b", "here"), ("folder:b", ""), ("npz:b", ""), ("digits", "")]
 )
-def test_moved_data_set_may_have_another_form(dataset, data_dir):
+def test_moved_data_set_may_have_another_form(dataset, data_dir, caplog):
     """The folder of TFDS stays for a TFDS data set alone."""
     config = TrainConfig(dataset="tfds:a", data_dir="here")
     assert with_dataset(config, dataset) == TrainConfig(dataset=dataset, data_dir=data_dir)
     with pytest.raises(ValueError, match="--dataset must be digits, .*received 'faces'"):
         with_dataset(config, "faces")
+    assert "faces" not in caplog.text

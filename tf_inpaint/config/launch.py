@@ -34,6 +34,8 @@ REMEDIES = {
     errno.ELOOP: ("lead to a file or folder", "remove the link that leads to itself"),
 }
 """What a path must do, and what a user can do, by the number of the system's error."""
+LONG_WORD = re.compile(r"(\S{200})\S{100,}(\S{40})")
+"""A word that a sentence shows only in part: the value of a flag may have any length."""
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """Numbers of the errors that the disk causes, whichever library reports them."""
 OUTPUT_SETTINGS = ("out_dir", "export_dir", "run_dir")
@@ -158,6 +160,7 @@ def _refuse(error: Exception, config: Any) -> NoReturn:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     program = spec.name.removesuffix(".__main__") if spec else os.path.basename(sys.argv[0])
     message = system_error_text(error, config) if isinstance(error, OSError) else str(error)
+    message = LONG_WORD.sub(r"\1...\2", message)
     # An error may leave a progress bar open, on whose line the sentence would stand.
     progress_bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
     for bar in list(progress_bars):

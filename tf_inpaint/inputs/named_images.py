@@ -80,6 +80,8 @@ def with_dataset(config: TrainConfig, dataset: str) -> TrainConfig:
     """
     if dataset in ("", config.dataset):
         return config
+    data_dir = config.data_dir if dataset.startswith("tfds:") else ""
+    moved = dataclasses.replace(config, dataset=dataset, data_dir=data_dir)
     log.warning(
         "The run was trained on %s, and its images are read from %s now. They must be the same "
         "images with the same names below that place; otherwise the run may have been trained on "
@@ -87,8 +89,7 @@ def with_dataset(config: TrainConfig, dataset: str) -> TrainConfig:
         config.dataset,
         dataset,
     )
-    data_dir = config.data_dir if dataset.startswith("tfds:") else ""
-    return dataclasses.replace(config, dataset=dataset, data_dir=data_dir)
+    return moved
 
 
 def held_out(source: Source, count: int) -> list[Input]:
