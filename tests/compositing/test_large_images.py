@@ -1,10 +1,12 @@
 """Images larger than the network: where the squares lie, what goes into them, and what comes
 back."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from tf_inpaint.compositing import blending, masks
+from tf_inpaint.compositing import blending, large_images, masks
 from tf_inpaint.compositing.large_images import Square, crops, restore, squares
 
 SIZE = 16
@@ -300,3 +302,42 @@ def test_where_squares_overlap_the_picture_passes_from_one_to_the_other():
     assert (np.diff(row) >= -1e-6).all()
     assert np.diff(row).max() < 0.1
     np.testing.assert_allclose(row[[0, -1]], levels[[0, -1]], atol=1e-6)
+
+
+def levels_to_float(levels):
+    return levels.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("known", KNOWN.values(), ids=KNOWN)
+def test_strips_and_parts_of_levels_give_what_the_whole_floats_give(known, framing, monkeypatch):
+    levels = np.random.default_rng(0).integers(0, 256, (*known.shape[:2], 3), np.uint8)
+    chosen = squares(known, SIZE, framing)
+    floats = levels_to_float(levels)
+    expected = crops(floats, known, chosen, SIZE)
+    monkeypatch.setattr(large_images, "STRIP_PIXELS", 100)
+    received = crops(levels, known, chosen, SIZE, levels_to_float)
+    for first, second in zip(expected, received, strict=True):
+        assert first.tobytes() == second.tobytes()
+    generated = noise(len(chosen) * SIZE, SIZE, 3, 1).reshape(expected[0].shape)
+    completed = restore(levels, known, chosen, generated, blending.paste, levels_to_float)
+    expected_completion = restore(floats, known, chosen, generated, blending.paste)
+    assert completed.tobytes() == expected_completion.tobytes()
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_large_image_is_copied_once(framing):
+    known = holes(1500, 1600, (100, 200, 130, 220), (1490, 1590, 1500, 1600))
+    levels = np.full((1500, 1600, 1), 100, np.uint8)
+    chosen = squares(known, SIZE, framing, crop=700)
+    generated = noise(len(chosen) * SIZE, SIZE, 1).reshape(-1, SIZE, SIZE, 1)
+    tracemalloc.start()
+    crops(levels, known, chosen, SIZE, levels_to_float)
+    _, peak_of_crops = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    restore(levels, known, chosen, generated, blending.paste, levels_to_float)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Floats have 4 bytes. A few bytes more: two arrays of bool, and strips.
+    assert peak_of_crops < 20 * 700**2
+    assert peak < 9 * known.size

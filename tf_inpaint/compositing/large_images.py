@@ -23,6 +23,12 @@ Blend = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 A width is in pixels of the large image.
 """
+ToFloat = Callable[[np.ndarray], np.ndarray]
+"""A function that copies pixels `[H, W, C]` of a dtype to float32 in [-1, 1]."""
+
+STRIP_PIXELS = 1_000_000
+"""Number of pixels of the strips in which large squares are resized, so that only a strip is
+copied."""
 
 
 class Square(NamedTuple):
@@ -35,6 +41,10 @@ class Square(NamedTuple):
     def of(self, field: np.ndarray) -> np.ndarray:
         """The part of `[H, W, C]` inside the square, a view."""
         return field[self.top : self.top + self.side, self.left : self.left + self.side]
+
+    def strip(self, first: int, last: int) -> "Box":
+        """The rows from `first` to `last` (excluded) of the square."""
+        return Box(self.top + first, self.left, self.top + last, self.left + self.side)
 
 
 class Box(NamedTuple):
@@ -60,6 +70,15 @@ class Box(NamedTuple):
             min(self.bottom + 1, height),
             min(self.right + 1, width),
         )
+
+    def overlap(self, other: "Box") -> "Box":
+        """What two boxes that overlap have in common."""
+        return Box(*np.maximum(self[:2], other[:2]), *np.minimum(self[2:], other[2:]))
+
+
+def copied(image: np.ndarray) -> np.ndarray:
+    """A float32 copy of pixels that are floats already, see `ToFloat`."""
+    return np.array(image, np.float32)
 
 
 def squares(known: np.ndarray, size: int, framing: str = "image", crop: int = 0) -> list[Square]:
@@ -112,23 +131,31 @@ def squares(known: np.ndarray, size: int, framing: str = "image", crop: int = 0)
 
 
 def crops(
-    image: np.ndarray, known: np.ndarray, chosen: Sequence[Square], size: int
+    image: np.ndarray,
+    known: np.ndarray,
+    chosen: Sequence[Square],
+    size: int,
+    to_float: ToFloat = copied,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The squares at the size of the network.
 
     A pixel counts as known only if no hidden pixel went into it.
 
     Args:
-        image: `[H, W, C]` float32 in [-1, 1]. Hidden pixels may have any value.
+        image: `[H, W, C]`, of a dtype that `to_float` takes. Hidden pixels may have any value.
         known: `[H, W, 1]`, 1 = given, 0 = hole.
         chosen: N squares of `squares`.
         size: S.
+        to_float: converts parts of the image. The whole image is never converted at once.
 
     Returns:
         images `[N, S, S, C]` float32 in [-1, 1], 0 where hidden, and known `[N, S, S, 1]` float32.
     """
-    masked = np.where(known > 0, image, np.float32(0))
-    pictures = [_resized(square.of(masked), size).clip(-1, 1) for square in chosen]
+
+    def masked(strip: Box) -> np.ndarray:
+        return np.where(strip.of(known) > 0, to_float(strip.of(image)), np.float32(0))
+
+    pictures = [_reduced(masked, square, size).clip(-1, 1) for square in chosen]
     masks = [reduced(square.of(known), size) for square in chosen]
     shape = (len(chosen), size, size)
     pictures, masks = np.reshape(pictures, (*shape, image.shape[2])), np.reshape(masks, (*shape, 1))
@@ -137,9 +164,14 @@ def crops(
 
 def reduced(known: np.ndarray, size: int) -> np.ndarray:
     """A square of `known` at the size of the network, as in `crops`: `[S, S, 1]` float32."""
-    # Hidden pixels get random numbers, for the weights of the filter can add up to 0.
-    hidden = np.where(known > 0, 0, np.random.default_rng(0).uniform(1, 2, known.shape))
-    return (np.abs(_resized(hidden, size)) < 1e-6).astype(np.float32)
+    random = np.random.default_rng(0)
+
+    def hidden(strip: Box) -> np.ndarray:
+        # Hidden pixels get random numbers, for the weights of the filter can add up to 0.
+        rows = strip.of(known)
+        return np.where(rows > 0, 0, random.uniform(1, 2, rows.shape))
+
+    return (np.abs(_reduced(hidden, Square(0, 0, len(known)), size)) < 1e-6).astype(np.float32)
 
 
 def restore(
@@ -148,6 +180,7 @@ def restore(
     chosen: Sequence[Square],
     generated: np.ndarray,
     blend: Blend = blending.poisson,
+    to_float: ToFloat = copied,
 ) -> np.ndarray:
     """The image with its holes filled from generated pictures, blended at the size of the image.
 
@@ -156,62 +189,110 @@ def restore(
     beyond every square is filled with the continued border pixels of the first square.
 
     Args:
-        image, known, chosen: as for `crops`.
+        image, known, chosen, to_float: as for `crops`.
         generated: `[N, S, S, C]` in [-1, 1], the pictures of the squares.
         blend: joins the pictures and the known pixels.
 
     Returns:
-        `[H, W, C]` float32. Known pixels are unchanged, bit for bit.
+        `[H, W, C]` float32. Known pixels are those of `to_float`, bit for bit.
     """
-    image = np.asarray(image, np.float32)
+    result = to_float(image)
     if not chosen:
-        return image
-    height, width, channels = image.shape
-    # Resize the pictures. The filter overshoots at edges.
+        return result
+    height, width = result.shape[:2]
+    # Rows at the size of the image. A box needs some of their columns.
     pictures = [
-        _resized(picture, square.side).clip(-1, 1)
+        _resized(picture, len(picture), square.side)
         for picture, square in zip(generated, chosen, strict=True)
     ]
-    # Average them where squares overlap.
-    total = np.zeros((height, width, channels), np.float32)
-    weights = np.zeros((height, width, 1), np.float32)
-    for square, picture in zip(chosen, pictures, strict=True):
-        tent = np.minimum(np.arange(square.side), np.arange(square.side)[::-1]) + np.float32(0.5)
-        weight = (tent[:, None] * tent / np.float32(square.side) ** 4)[..., None]
-        square.of(total)[:] += weight * picture
-        square.of(weights)[:] += weight
-    # Continue the first picture beyond its border.
-    first = chosen[0]
-    rows, columns = (
-        np.clip(np.arange(length) - start, 0, first.side - 1)
-        for length, start in ((height, first.top), (width, first.left))
-    )
-    canvas = np.where(
-        weights > 0,
-        total / np.maximum(weights, np.finfo(np.float32).tiny),
-        pictures[0][rows][:, columns],
-    )
-    result = image.copy()
     # Groups do not touch, so each is blended by itself, with the known pixels around it.
     for box in _groups(known[..., 0] <= 0, generated.shape[1]):
         wider = box.grown(height, width)
-        blended = np.asarray(
-            blend(*(wider.of(field)[None] for field in (image, np.float32(known), canvas)))
-        )[0]
+        canvas = _canvas(wider, chosen, pictures)
+        fields = to_float(wider.of(image)), np.float32(wider.of(known)), canvas
+        blended = np.asarray(blend(*(field[None] for field in fields)))[0]
         inner = Box(*np.subtract(box, (wider.top, wider.left) * 2))
         box.of(result)[:] = inner.of(blended)
     return result
 
 
-def _resized(picture: np.ndarray, size: int) -> np.ndarray:
-    """The picture as `[size, size, C]` float32, unchanged if it has that size already."""
+def _canvas(box: Box, chosen: Sequence[Square], pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """The generated pixels of a box, see `restore`: `[height, width, C]` float32.
+
+    Args:
+        box: part of the image.
+        chosen: the squares.
+        pictures: `[S, side, C]`, the pictures of the squares with rows at the size of the image.
+    """
+    # Average the pictures where squares overlap.
+    shape = (box.bottom - box.top, box.right - box.left)
+    total = np.zeros((*shape, pictures[0].shape[2]), np.float32)
+    weights = np.zeros((*shape, 1), np.float32)
+    corners = np.array([square.strip(0, square.side) for square in chosen])
+    near = (corners[:, :2] < box[2:]).all(1) & (corners[:, 2:] > box[:2]).all(1)
+    for index in np.flatnonzero(near):
+        square = chosen[index]
+        part = box.overlap(square.strip(0, square.side))
+        tent = np.minimum(np.arange(square.side), np.arange(square.side)[::-1]) + np.float32(0.5)
+        rows, columns = _positions(part, square)
+        weight = (tent[rows, None] * tent[columns] / np.float32(square.side) ** 4)[..., None]
+        inner = Box(*np.subtract(part, (box.top, box.left) * 2))
+        inner.of(total)[:] += weight * _enlarged(pictures[index], part, square)
+        inner.of(weights)[:] += weight
+    average = total / np.maximum(weights, np.finfo(np.float32).tiny)
+    if (weights > 0).all():
+        return average
+    # Continue the first picture beyond its border.
+    return np.where(weights > 0, average, _enlarged(pictures[0], box, chosen[0]))
+
+
+def _positions(box: Box, square: Square) -> tuple[np.ndarray, np.ndarray]:
+    """The rows and columns of a square that are nearest to those of a box."""
+    rows = np.arange(box.top, box.bottom) - square.top
+    columns = np.arange(box.left, box.right) - square.left
+    return rows.clip(0, square.side - 1), columns.clip(0, square.side - 1)
+
+
+def _enlarged(picture: np.ndarray, box: Box, square: Square) -> np.ndarray:
+    """The pixels of a box, from the picture of a square, which is continued beyond its border.
+
+    Args:
+        picture: `[S, side, C]`, its rows at the size of the image.
+        box: part of the image.
+        square: the square of the picture.
+    """
+    rows, columns = _positions(box, square)
+    # The filter overshoots at edges.
+    return _resized(picture[:, columns], square.side, len(columns))[rows].clip(-1, 1)
+
+
+def _reduced(field_of: Callable[[Box], np.ndarray], square: Square, size: int) -> np.ndarray:
+    """A square of a field as `[size, size, C]` float32.
+
+    Pillow resizes rows, then columns. So the rows of a strip can be resized alone.
+
+    Args:
+        field_of: gives the floats of a strip, `[rows, side, C]`. It is called from top to bottom.
+        square: the square.
+        size: side of the result in pixels.
+    """
+    rows = max(1, STRIP_PIXELS // square.side)
+    strips = []
+    for first in range(0, square.side, rows):
+        field = field_of(square.strip(first, min(first + rows, square.side)))
+        strips.append(_resized(field, len(field), size))
+    return _resized(np.concatenate(strips), size, size)
+
+
+def _resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The picture as `[height, width, C]` float32, unchanged if it has that size already."""
     channels = [
-        Image.fromarray(np.float32(picture[..., channel])) for channel in range(picture.shape[-1])
+        Image.fromarray(np.float32(picture[..., channel])).resize(
+            (width, height), Image.Resampling.BICUBIC
+        )
+        for channel in range(picture.shape[-1])
     ]
-    return np.stack(
-        [np.asarray(one.resize((size, size), Image.Resampling.BICUBIC)) for one in channels],
-        axis=-1,
-    )
+    return np.stack([np.asarray(channel) for channel in channels], axis=-1)
 
 
 def _groups(hidden: np.ndarray, size: int) -> list[Box]:

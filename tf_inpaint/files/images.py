@@ -33,7 +33,11 @@ def to_float(pictures: np.ndarray) -> np.ndarray:
     Returns:
         float32 of the same shape in [-1, 1]. `to_uint8` restores the levels exactly.
     """
-    return pictures.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    values = pictures.astype(np.float32)
+    # In place, for a picture may be large.
+    values /= np.float32(127.5)
+    values -= np.float32(1)
+    return values
 
 
 def to_uint8(pictures: np.ndarray) -> np.ndarray:
@@ -47,8 +51,14 @@ def to_uint8(pictures: np.ndarray) -> np.ndarray:
     Returns:
         uint8 of the same shape.
     """
-    levels = np.rint((np.asarray(pictures, np.float32) + 1) * 127.5)
-    return np.nan_to_num(levels, nan=0.0).clip(0, 255).astype(np.uint8)
+    values = np.asarray(pictures, np.float32)
+    levels = np.empty(values.shape, np.uint8)
+    flat_values, flat_levels = values.reshape(-1), levels.reshape(-1)
+    for first in range(0, values.size, STRIP_PIXELS):
+        strip = slice(first, first + STRIP_PIXELS)
+        rounded = np.rint((flat_values[strip] + 1) * 127.5)
+        flat_levels[strip] = np.nan_to_num(rounded, nan=0.0).clip(0, 255)
+    return levels
 
 
 def read(

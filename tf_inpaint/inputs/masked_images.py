@@ -121,9 +121,13 @@ class Example(NamedTuple):
         from tf_inpaint.compositing import large_images
 
         scale = max((square.side for square in self.squares), default=1) / self.rows[0].shape[1]
-        masked = images.to_float(self.masked)
         return large_images.restore(
-            masked, self.known, self.squares, generated, scale_width(blend, scale)
+            self.masked,
+            self.known,
+            self.squares,
+            generated,
+            scale_width(blend, scale),
+            images.to_float,
         )
 
 
@@ -218,7 +222,7 @@ class ExampleMaker:
         original = convert_channels(picture, self.channels)
         masked = np.where(known > 0, original, GRAY)
         squares = large_images.squares(known, self.size, self.framing, self.crop)
-        crops, crops_known = large_images.crops(images.to_float(masked), known, squares, self.size)
+        crops, crops_known = large_images.crops(masked, known, squares, self.size, images.to_float)
         # Tell what the user may not expect.
         if original.shape != picture.shape:
             self.log_once(
