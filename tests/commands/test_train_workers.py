@@ -1,5 +1,6 @@
 """Training on several workers, which are processes on this machine, against a single process."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -234,3 +235,44 @@ def test_worker_without_the_checkpoint_stops_all_workers(trained, tmp_path):
         log = (tmp_path / f"{index}.log").read_text()
         assert "ValueError: All workers must continue at the same step; received 6, 0;" in log
     assert run_directory.load(top / "two/run").step == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("listens", "number"),
+    [
+        (False, signal.SIGINT),
+        (False, signal.SIGTERM),
+        # TensorFlow waits for an answer, and has a handler for SIGTERM.
+        (True, signal.SIGINT),
+    ],
+)
+def test_worker_that_waits_says_so_and_can_be_stopped(tmp_path, listens, number):
+    with contextlib.ExitStack() as stack:
+        peer = stack.enter_context(socket.create_server(("localhost", 0)))
+        addresses = [f"localhost:{port}" for port in (peer.getsockname()[1], *free_ports(1))]
+        if not listens:
+            peer.close()
+        task = {"type": "worker", "index": 1}
+        text = json.dumps({"cluster": {"worker": addresses}, "task": task})
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "tf_inpaint.train", "--strategy=multi_worker"],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": str(ROOT), "TF_CONFIG": text},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        stack.callback(process.kill)
+        lines = [process.stderr.readline() for _ in range(2)]
+        if listens:
+            peer.settimeout(60)
+            for _ in range(2):  # The second connection is one of TensorFlow.
+                stack.enter_context(peer.accept()[0])
+        process.send_signal(number)
+        assert process.wait(timeout=10) == -number
+        assert process.stderr.read() == ""
+    assert lines[0] == f"This is worker 1 at {addresses[1]}. It waits for {addresses[0]}.\n"
+    assert lines[1].startswith("All 2 workers" if listens else "Not started, or not to be reached")
+    assert list(tmp_path.iterdir()) == []

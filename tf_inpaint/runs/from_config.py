@@ -1,8 +1,5 @@
 """What the settings of a run describe: where it trains, its GAN, and its encoder."""
 
-import json
-import os
-
 import keras
 import tensorflow as tf
 
@@ -10,6 +7,8 @@ from tf_inpaint.config import TrainConfig
 from tf_inpaint.gan.encoder import Encoder
 from tf_inpaint.gan.model import GAN
 from tf_inpaint.gan.networks import Discriminator, Generator
+from tf_inpaint.runs.worker_cluster import connected_strategy
+from tf_inpaint.settings.compilation import compiles
 
 
 def strategy(config: TrainConfig) -> tf.distribute.Strategy:
@@ -19,14 +18,13 @@ def strategy(config: TrainConfig) -> tf.distribute.Strategy:
     `TF_CONFIG`. Must be called before anything else of TensorFlow is used.
 
     Raises:
-        ValueError: `TF_CONFIG` is missing or malformed, or the replicas cannot share a batch
-            evenly.
+        ValueError: the machines in `TF_CONFIG` cannot be connected, or the replicas cannot share a
+            batch evenly.
     """
     if config.strategy == "none":
         return tf.distribute.get_strategy()
     if config.strategy == "multi_worker":
-        check_cluster(os.environ.get("TF_CONFIG"))
-        result = tf.distribute.MultiWorkerMirroredStrategy()
+        result = connected_strategy()
     else:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         result = tf.distribute.MirroredStrategy([device.name for device in devices])
@@ -38,30 +36,6 @@ def strategy(config: TrainConfig) -> tf.distribute.Strategy:
             f"pass {-(-config.batch_size // replicas) * replicas}."
         )
     return result
-
-
-def check_cluster(text: str | None) -> None:
-    """Checks that `TF_CONFIG` has the addresses of all workers and the number of this machine.
-
-    Args:
-        text: the value of the environment variable, or None.
-
-    Raises:
-        ValueError: it has not.
-    """
-    try:
-        cluster_config = json.loads(text or "{}")
-        task = cluster_config["task"]
-        cluster = tf.train.ClusterSpec(cluster_config["cluster"])
-        cluster.task_address(task["type"], int(task["index"]))
-    except (LookupError, TypeError, ValueError) as error:
-        raise ValueError(
-            "--strategy=multi_worker must find the addresses of all workers, and the number of "
-            "this "
-            f"machine, in TF_CONFIG; it is {text or 'not set'}; set it on each machine, as in "
-            """{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", """
-            """"index": 0}}, or pass --strategy=mirrored."""
-        ) from error
 
 
 def new_gan(config: TrainConfig) -> GAN:
@@ -87,7 +61,7 @@ def new_gan(config: TrainConfig) -> GAN:
         config.beta_1,
         config.beta_2,
         learning_rate(config, discriminator_rate, config.discriminator_steps),
-        jit_compile=config.jit_compile,
+        jit_compile=config.strategy == "none" and compiles(config.jit_compile),
     )
     return gan
 
