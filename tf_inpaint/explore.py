@@ -39,10 +39,12 @@ def run(config: ExploreConfig) -> int:
     run_directory.read_config(folder)
     name = f"{config.kind}.{config.format if config.kind in FILMS else 'png'}"
     out_dir = Path(config.out_dir or folder / "exploration" / config.kind)
-    folders.claim(out_dir, [name, "exploration.json", "latents.npz"], config.overwrite)
+    names = [name, "exploration.json", "latents.npz"]
+    folders.claim(out_dir, names, config.overwrite)
 
     step, exploration = explore(config)
-    write(config, step, exploration, out_dir, name)
+    with folders.all_or_none(out_dir, names):
+        write(config, step, exploration, out_dir, name)
     print(*filter(None, [exploration.message, f"Look at {out_dir / name}"]), sep="\n")
     return 0
 

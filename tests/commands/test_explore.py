@@ -1,5 +1,6 @@
 """Tests of the command `explore`: every kind, reproducible files, and bad input."""
 
+import errno
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from explored_run import TILE, explore_run
 from films import frames_of
 
+from tf_inpaint import explore
 from tf_inpaint.config import ExploreConfig
 from tf_inpaint.config.flags import parse
 
@@ -127,6 +129,17 @@ def test_nothing_is_overwritten_unless_asked(folder, tmp_path):
     assert (tmp_path / "grid.png").read_text() == "other"
     explore_run(folder, tmp_path, "--kind=grid", "--overwrite")
     assert frames_of(tmp_path / "grid.png")[0].std() > 10
+
+
+def test_command_starts_again_after_a_full_disk(folder, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(explore.folders, "write_json", full)
+        explore_run(folder, tmp_path, "--kind=grid", "--count=2")
+    assert list(tmp_path.iterdir()) == []
+    explore_run(folder, tmp_path, "--kind=grid", "--count=2")
 
 
 def test_help_imports_no_tensorflow():

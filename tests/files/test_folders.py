@@ -135,3 +135,16 @@ def test_claim_refuses_only_its_own_names(tmp_path):
     with pytest.raises(ValueError, match="has grid.png; choose another, or pass --overwrite"):
         folders.claim(tmp_path, ["latents.npz", "grid.png"], overwrite=False)
     folders.claim(tmp_path, ["grid.png"], overwrite=True)
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_files_are_written_all_or_none(tmp_path, error):
+    names = ["grid.png", "latents.npz", "exploration.json"]
+    (tmp_path / "latents.npz").write_text("old")
+    with pytest.raises(error), folders.all_or_none(tmp_path, names):
+        (tmp_path / "grid.png").write_text("")
+        raise error
+    assert [path.name for path in tmp_path.iterdir()] == ["latents.npz"]
+    with folders.all_or_none(tmp_path, names):
+        (tmp_path / "grid.png").write_text("")
+    assert {path.name for path in tmp_path.iterdir()} == {"grid.png", "latents.npz"}

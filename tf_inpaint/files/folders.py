@@ -5,7 +5,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,25 @@ def claim(out_dir: Path, names: Sequence[str], overwrite: bool) -> None:
             f"--out_dir must not hold what is to be written; {out_dir} has {existing[0]}; choose "
             "another, or pass --overwrite."
         )
+
+
+@contextlib.contextmanager
+def all_or_none(out_dir: Path, names: Sequence[str]) -> Iterator[None]:
+    """Removes new files again if an error or Ctrl-C ends the block that writes them.
+
+    So the same command can start again: `claim` finds none of the files.
+
+    Args:
+        out_dir: folder.
+        names: names of the files. Files that exist at the beginning are not removed.
+    """
+    new = [out_dir / name for name in names if not (out_dir / name).exists()]
+    try:
+        yield
+    except BaseException:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def check(

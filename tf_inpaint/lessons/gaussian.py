@@ -44,10 +44,11 @@ def run(config: GaussianConfig) -> int:
 
     # Write the results.
     frames = [gaussian_figures.frame(moment, axis, results) for moment in moments]
-    figures.write_film(folder, "gaussian", frames, 0.12)
-    images.write(folder / "gaussian.png", frames[-1])
-    images.write(folder / "convergence.png", gaussian_figures.convergence(results))
-    folders.write_json(folder / "gaussian.json", results)
+    with folders.all_or_none(folder, FILES):
+        figures.write_film(folder, "gaussian", frames, 0.12)
+        images.write(folder / "gaussian.png", frames[-1])
+        images.write(folder / "convergence.png", gaussian_figures.convergence(results))
+        folders.write_json(folder / "gaussian.json", results)
     print(gaussian_figures.table(results))
     print(f"\nThe film: {folder / 'gaussian.gif'}; the numbers: {folder / 'gaussian.json'}")
     return 0

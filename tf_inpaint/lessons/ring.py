@@ -65,9 +65,10 @@ def run(config: RingConfig) -> int:
 
     # Write the results.
     pictures = [frame(index, samples, history, config.deviation) for index in range(len(stops))]
-    figures.write_film(folder, "ring", pictures, 0.15)
-    images.write(folder / "ring.png", table(samples, history, config.deviation))
-    folders.write_json(folder / "ring.json", results)
+    with folders.all_or_none(folder, FILES):
+        figures.write_film(folder, "ring", pictures, 0.15)
+        images.write(folder / "ring.png", table(samples, history, config.deviation))
+        folders.write_json(folder / "ring.json", results)
     for name, row in results["recipes"].items():
         print(f"{name:22}{row['modes']} of {MODES} modes, {row['good_share']:4.0%} good samples")
     print(f"\nThe table: {folder / 'ring.png'}; the film: {folder / 'ring.gif'}")
