@@ -79,10 +79,11 @@ def new_plan(config: CompleteConfig) -> Plan:
     Raises:
         ValueError, OSError: the job cannot start with these settings. Nothing was written.
     """
-    from tf_inpaint.runs import run_directory
+    from tf_inpaint.runs import required_memory, run_directory
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = with_dataset(run_directory.read_config(Path(config.run_dir)), config.dataset)
+    required_memory.check_search(config, trained)
     out_dir = Path(config.out_dir) if config.out_dir else default_out_dir(config)
     mask_source = new_mask_source(
         config.mask,

@@ -44,10 +44,13 @@ def run(config: EvaluateConfig) -> int:
     """
     # These modules import TensorFlow.
     from tf_inpaint.evaluation import compared_runs, methods
+    from tf_inpaint.runs import required_memory, run_directory
 
     methods.check_modules(config.methods)
     folders = compared_runs.run_folders(config)
     trained = compared_runs.shared_config(folders, config.dataset)
+    for folder in folders:
+        required_memory.check_search(config, run_directory.read_config(Path(folder)))
     runs = compared_runs.load_runs(folders)
     out_dir = Path(config.out_dir or Path(folders[0]) / "evaluation")
     with locked(out_dir):

@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
 def run(config: ExploreConfig) -> int:
     """Explores a run, writes the results, and returns 0."""
+    from tf_inpaint.exploration import picture_memory
     from tf_inpaint.runs import run_directory
 
     # Find the run, and claim the folder before any work.
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     folder = Path(config.run_dir)
-    run_directory.read_config(folder)
+    picture_memory.check_pictures(config, run_directory.read_config(folder))
     name = f"{config.kind}.{config.format if config.kind in FILMS else 'png'}"
     out_dir = Path(config.out_dir or folder / "exploration" / config.kind)
     names = [name, "exploration.json", "latents.npz"]

@@ -40,10 +40,14 @@ def run(config: ExportConfig) -> int:
     """Writes a version of the model and returns 0."""
     from tf_inpaint.exporting import export_check, export_record, warm_up
     from tf_inpaint.exporting.signatures import ServedModel
-    from tf_inpaint.runs import run_directory
+    from tf_inpaint.runs import required_memory, run_directory
 
     warm_up.require()
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
+    # Samples are drawn one image at a time, so their number is left out.
+    required_memory.check_search(
+        dataclasses.replace(config, samples=0), run_directory.read_config(Path(config.run_dir))
+    )
     trained = run_directory.load(config.run_dir)
     folder = Path(config.export_dir or Path("export") / Path(config.run_dir).absolute().name)
     target = folder / str(next_version(folder, config.version))

@@ -59,13 +59,14 @@ def serve(config: PaintConfig):
     from tf_inpaint.page import layout, web_server
     from tf_inpaint.page.controller import Controller
     from tf_inpaint.page.page_search import PageSearch
-    from tf_inpaint.runs import run_directory
+    from tf_inpaint.runs import required_memory, run_directory
 
     is_private = web_server.check_address(config)
 
     # Load the run and its held-out pictures.
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = with_dataset(run_directory.read_config(Path(config.run_dir)), config.dataset)
+    required_memory.check_search(config, trained)
     inputs = held_out(pictures(trained, "held_out"), config.count)
     search = PageSearch(run_directory.load(config.run_dir), config)
 

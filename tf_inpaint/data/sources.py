@@ -4,19 +4,17 @@ A fixed rule splits every data set into `train` and `held_out`. So completion an
 show a picture that the networks were trained on.
 """
 
-import contextlib
 import functools
 import logging
 import math
-import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from tf_inpaint.data import forms
 from tf_inpaint.files import images
+from tf_inpaint.files.machine import machine_memory
 
 log = logging.getLogger("tf_inpaint")
 
@@ -220,12 +218,3 @@ def _open_form(dataset: str, split: str, data_dir: str | None) -> forms.Pictures
 def memory_budget() -> int:
     """Returns a quarter of the memory of the machine or container, in bytes."""
     return machine_memory() // 4
-
-
-def machine_memory() -> int:
-    """Returns the memory of the machine or container, in bytes."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    # The file may not exist, or contain "max".
-    with contextlib.suppress(OSError, ValueError):
-        memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return memory
