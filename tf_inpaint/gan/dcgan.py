@@ -16,7 +16,7 @@ import math
 
 import keras
 
-from tf_inpaint.gan.layers import ConvolutionFromImage, ConvolutionToImage, Dense
+from tf_inpaint.gan.layers import ConvolutionFromImage, ConvolutionToImage, Dense, LeakyReLU
 
 
 def initializer() -> keras.Initializer:
@@ -83,9 +83,7 @@ def discriminator(network, channels: list[int]) -> list[keras.Layer]:
         name = f"conv_{size}x{size}"
         layer_class = keras.layers.Conv2D if stage else ConvolutionFromImage
         conv = convolution(network, layer_class, filters, use_bias=not normalization, name=name)
-        relu = keras.layers.LeakyReLU(
-            0.2, dtype=network.dtype_policy, name=f"leaky_relu_{size}x{size}"
-        )
+        relu = LeakyReLU(0.2, dtype=network.dtype_policy, name=f"leaky_relu_{size}x{size}")
         layers += [conv, *normalization, relu]
     settings = {"kernel_initializer": initializer(), "dtype": "float32", "name": "logits"}
     return [

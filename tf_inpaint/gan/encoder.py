@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.gan import training_loop
-from tf_inpaint.gan.layers import Dense, apply_layers, check_keras_settings
+from tf_inpaint.gan.layers import Dense, LeakyReLU, apply_layers, check_keras_settings
 from tf_inpaint.gan.networks import stage_channels
 from tf_inpaint.gan.optimizer import new_optimizer
 from tf_inpaint.gan.random_numbers import draw_latents
@@ -99,7 +99,7 @@ class Encoder(keras.Model):
 
     def activation(self, name: str) -> keras.Layer:
         """A LeakyReLU with slope 0.2."""
-        return keras.layers.LeakyReLU(0.2, dtype=self.dtype_policy, name=name)
+        return LeakyReLU(0.2, dtype=self.dtype_policy, name=name)
 
     def call(self, images, known, training=False):
         known = keras.ops.cast(known > 0, images.dtype)

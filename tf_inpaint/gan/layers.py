@@ -281,6 +281,31 @@ class Dense(keras.layers.Dense):
         )
 
 
+@keras.saving.register_keras_serializable(package="tf_inpaint")
+class LeakyReLU(keras.layers.LeakyReLU):
+    """A leaky ReLU whose gradient is computed from the outputs instead of the inputs.
+
+    An output has the sign of its input, so the gradient is the same, bit for bit. TensorFlow's
+    graph optimizer replaces a convolution, its bias and a leaky ReLU by one kernel, which does not
+    give the inputs of the leaky ReLU. If the gradient asks for the inputs, the optimizer logs an
+    error and leaves the whole graph as it is.
+    """
+
+    def call(self, inputs):
+        slope = self.negative_slope
+
+        @tf.custom_gradient
+        def leaky_relu(inputs):
+            outputs = tf.nn.leaky_relu(inputs, slope)
+
+            def gradient(upstream):
+                return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=outputs, alpha=slope)
+
+            return outputs, gradient
+
+        return leaky_relu(inputs)
+
+
 PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]
 """The padding "same" in numbers, for speed on a CPU.
 
