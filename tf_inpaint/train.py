@@ -3,12 +3,12 @@
     python -m tf_inpaint.train --flagfile=configs/digits.flags
     python -m tf_inpaint.train --dataset=folder:my/faces --image_size=64 --channels=3
 
-The run directory holds config.json, config.flags, metrics.csv, training.png, training.gif,
-samples/STEP.png (always the same 36 z), checkpoints/ and encoder/. With TensorBoard installed the
-run directory also holds events/, and with --best_by it holds best/.
+The run directory holds config.json, config.flags, data.json, metrics.csv, training.png,
+training.gif, samples/STEP.png (always the same 36 z), checkpoints/ and encoder/. With TensorBoard
+installed the run directory also holds events/, and with --best_by it holds best/.
 
 Ctrl-C and SIGTERM save a checkpoint. If the command is started again with the same --run_dir, the
-training continues at the last checkpoint.
+training continues at the last checkpoint. If the images moved, --dataset takes their new place.
 
 With --strategy=multi_worker, start the same command on all machines, with one --run_dir on a file
 system that they share. TF_CONFIG holds the addresses of all machines and the number of this one. If
@@ -60,6 +60,7 @@ def run(config: TrainConfig) -> int:
         restore(config, gan)
         if config.strategy == "multi_worker":
             check_workers_agree(strategy, gan.step, source.size)
+        run_directory.record_size(folder, source.size)
 
         # Train the GAN.
         signal_number = 0

@@ -1,6 +1,7 @@
 """A run directory: its place, the settings it keeps, its checkpoints, and loading it."""
 
 import dataclasses
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -65,6 +66,43 @@ def test_criterion_of_the_best_step_may_not_change(tmp_path):
     for best_by in ("frechet_random", "none"):
         with pytest.raises(ValueError, match=r"differs in --best_by \(sliced_wasserstein there\);"):
             run_directory.create(dataclasses.replace(config, best_by=best_by))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "allowed"),
+    [
+        ("folder:OLD", "folder:new", True),
+        ("npz:OLD", "npz:new.npz", True),
+        ("folder:.", "folder:new", False),
+        ("folder:OLD", "npz:new.npz", False),
+        ("tfds:mnist", "tfds:fashion_mnist", False),
+        ("folder:OLD", "digits", False),
+    ],
+)
+def test_images_may_move_if_nothing_is_left_at_the_old_place(
+    tmp_path, caplog, monkeypatch, old, new, allowed
+):
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+    old = old.replace("OLD", str(tmp_path / "old"))
+    config = dataclasses.replace(CONFIG, run_dir=str(tmp_path / "run"), dataset=old)
+    run_directory.create(config)
+    moved = dataclasses.replace(config, dataset=new)
+    if allowed:
+        run_directory.create(moved)
+        (text,) = caplog.messages
+        assert f"with the images in {new}, for nothing is left at {old}." in text
+    else:
+        with pytest.raises(ValueError, match=f"differs in --dataset .{old} there"):
+            run_directory.create(moved)
+    assert run_directory.read_config(tmp_path / "run") == (moved if allowed else config)
+
+
+def test_another_number_of_training_images_is_said(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tf_inpaint"), "propagate", True)
+    for size in (20, 20, 21, 21):
+        run_directory.record_size(tmp_path, size)
+    (text,) = caplog.messages
+    assert text.startswith(f"{tmp_path} was trained on 20 images, and goes on with 21.")
 
 
 def test_load_returns_the_averaged_generator_in_float32(tmp_path):

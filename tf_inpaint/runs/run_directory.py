@@ -1,6 +1,7 @@
 """A run directory, which `train` writes and every other command reads.
 
 config.json  config.flags     the settings
+data.json                     the number of training images
 checkpoints/                  the complete state of the training at the last steps
 best/                         the networks of the best step, with --best_by
 encoder/STEP/                 the encoder for the generator of that step
@@ -20,7 +21,7 @@ import tensorflow as tf
 
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.config.flags import differing, from_json, to_flags, to_json
-from tf_inpaint.files import images
+from tf_inpaint.files import folders, images
 from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.files.literal_paths import literal_path
 from tf_inpaint.gan.encoder import Encoder, EncoderTraining
@@ -119,6 +120,8 @@ def create(config: TrainConfig) -> Path:
         if config.learning_rate_schedule != "constant":
             changeable = CHANGEABLE_SETTINGS - {"steps"}
         changed = differing(existing, config)
+        if "dataset" in changed and has_moved(existing, config):
+            changeable = changeable | {"dataset"}
         for name in sorted(LEARNING_RATES.intersection(changed) & changeable):
             old, new = getattr(existing, name), getattr(config, name)
             log.info("%s goes on with --%s=%s; until now it was %s.", folder, name, new, old)
@@ -128,6 +131,14 @@ def create(config: TrainConfig) -> Path:
             raise ValueError(
                 f"A run must continue with the settings that it began with; {folder} differs in "
                 f"{changes}; pass these values, or another --run_dir."
+            )
+        if "dataset" in changed:
+            log.warning(
+                "%s goes on with the images in %s, for nothing is left at %s. They must be the "
+                "same images with the same names below that place.",
+                folder,
+                config.dataset,
+                existing.dataset,
             )
     elif folder.exists() and (
         not folder.is_dir() or any(path.name[0] != "." for path in folder.iterdir())
@@ -144,6 +155,31 @@ def create(config: TrainConfig) -> Path:
             path.write_text(text)
     (folder / "samples").mkdir(exist_ok=True)
     return folder
+
+
+def has_moved(existing: TrainConfig, config: TrainConfig) -> bool:
+    """Whether the images of a run may be those at another place: the old place is gone.
+
+    If something is left at the old place, somebody may have named a wrong run.
+    """
+    kind, _, place = existing.dataset.partition(":")
+    same_kind = config.dataset.startswith(f"{kind}:")
+    return same_kind and kind in ("folder", "npz") and not os.path.lexists(place)
+
+
+def record_size(folder: Path, size: int) -> None:
+    """Records the number of training images, and warns if the training began with another one."""
+    path = folder / "data.json"
+    old = (folders.read_object(path) or {}).get("training_images", size)
+    if old != size:
+        log.warning(
+            "%s was trained on %s images, and goes on with %d. The images come in another order "
+            "than before.",
+            folder,
+            old,
+            size,
+        )
+    folders.write_json(path, {"training_images": size})
 
 
 def read_config(folder: Path) -> TrainConfig:
