@@ -18,6 +18,7 @@ import dataclasses
 import functools
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,7 @@ def job_settings(config: EvaluateConfig, identities: Mapping[str, str]) -> dict[
         "command": "evaluate",
         "runs": dict(identities),
         "mask_sources": {
-            Path(mask).name: mask if mask in NAMES else str(Path(mask).resolve())
+            Path(mask).name: mask if mask in NAMES else os.path.realpath(mask)
             for mask in config.masks
         },
     }

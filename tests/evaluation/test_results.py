@@ -90,6 +90,15 @@ def test_originals_are_written_once(folder, done, tmp_path, monkeypatch):
     assert existing.originals("center", files[:2]).shape == (2, SIZE, SIZE, 1)
 
 
+def test_mask_that_leads_to_itself_is_refused_in_a_sentence(folder, tmp_path):
+    loop = tmp_path / "loop.png"
+    loop.symlink_to(loop)
+    config = new_config(folder, tmp_path / "out", methods=("mean_color",), masks=(str(loop),))
+    with pytest.raises((ValueError, OSError), match="loop.png"):
+        evaluate.run(config)
+    assert not (tmp_path / "out").exists()
+
+
 def evaluated_examples(folder):
     """Returns the held-out images of a run under the mask `center`."""
     masks = evaluate.mask_sources(new_config(folder, "", masks=("center",)))
