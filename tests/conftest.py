@@ -1,18 +1,42 @@
-"""Models that are exported once for all tests that use them."""
+"""The settings of TensorFlow in tests, the mark `gpu`, and models that are exported once."""
 
 import os
 
 # The commands set this too: other kernels sum the last rows of a batch in another order.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# On a GPU: several processes share its memory, float32 is no TF32, and a kernel that is called
+# twice gives the same bits. These settings are for the processes that tests start too.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+os.environ.setdefault("TF_CUDNN_DETERMINISTIC", "1")
 
 import cpp_loader  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 import tiny  # noqa: E402
+from tensorflow.python.framework import config as tensorflow_config  # noqa: E402
 
 from tf_inpaint import export  # noqa: E402
 from tf_inpaint.config import ExportConfig  # noqa: E402
 from tf_inpaint.runs import run_directory  # noqa: E402
+
+tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def pytest_runtest_setup(item):
+    """Skips a test with the mark `gpu` where there is no GPU."""
+    if item.get_closest_marker("gpu") and not tf.config.list_physical_devices("GPU"):
+        pytest.skip("needs a GPU, and TensorFlow sees none")
+
+
+@pytest.fixture
+def deterministic_kernels():
+    """Lets two equal trainings have equal bits on a GPU, where some gradients are summed in any
+    order otherwise.
+    """
+    tensorflow_config.enable_op_determinism()
+    yield
+    tensorflow_config.disable_op_determinism()
 
 
 def export_of(run_dir, export_dir, **settings):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounding import kernel_tolerance
 from tiny_networks import (
     PRECISIONS,
     assert_close,
@@ -129,7 +130,7 @@ def test_synchronized_statistics_of_one_replica_are_those_of_its_batch():
     for result, expected in pairs:
         np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
     for variable, expected in zip(synchronized.variables, plain.variables, strict=True):
-        np.testing.assert_allclose(variable.numpy(), expected.numpy(), rtol=1e-5)
+        np.testing.assert_allclose(variable.numpy(), expected.numpy(), rtol=kernel_tolerance(1e-5))
 
 
 def test_synchronized_variance_is_exact_for_small_deviations_from_a_large_mean():
@@ -228,15 +229,15 @@ def test_outputs_are_those_of_the_divided_kernel_in_training_and_inference(layer
     assert np.abs(u - before).max() > 0.01
     matrix = kernel.reshape([-1, 5])
     step = matrix.T @ (matrix @ before)
-    np.testing.assert_allclose(u, step / np.linalg.norm(step), atol=1e-5)
-    np.testing.assert_allclose(layer(inputs), outputs, atol=1e-6)
+    np.testing.assert_allclose(u, step / np.linalg.norm(step), atol=kernel_tolerance(1e-5))
+    np.testing.assert_allclose(layer(inputs), outputs, atol=kernel_tolerance(1e-6))
     np.testing.assert_array_equal(layer.u, u)
 
     # A plain layer with the divided kernel has the same outputs.
     plain = layer_class.from_config(layer.layer.get_config())
     plain.build(inputs.shape)
     plain.set_weights([kernel / np.linalg.norm(matrix @ u), bias])
-    np.testing.assert_allclose(plain(inputs), outputs, atol=1e-5)
+    np.testing.assert_allclose(plain(inputs), outputs, atol=kernel_tolerance(1e-5))
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -286,7 +287,9 @@ def test_spectral_statistics_are_float32_in_half_precision():
         discriminator(inputs_for(network, 2), training=True)
     for variable, twin_variable in zip(network.variables, twin.variables, strict=True):
         assert variable.dtype == "float32"
-        np.testing.assert_allclose(variable.numpy(), twin_variable.numpy(), atol=1e-6)
+        np.testing.assert_allclose(
+            variable.numpy(), twin_variable.numpy(), atol=kernel_tolerance(1e-6)
+        )
 
 
 def train_on_replicas(path):

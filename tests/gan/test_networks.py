@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounding import kernel_tolerance
 from tiny_networks import (
     NETWORKS,
     PRECISIONS,
@@ -156,7 +157,9 @@ def test_folded_network_equals_the_float32_network_in_inference(network):
         variable.assign(tf.zeros(variable.shape))
     outputs = function(inputs)
     assert outputs.dtype == tf.float32
-    np.testing.assert_allclose(outputs, expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        outputs, expected, atol=kernel_tolerance(1e-5) * np.abs(expected).max()
+    )
 
 
 @discriminators

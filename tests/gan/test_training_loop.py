@@ -84,6 +84,7 @@ def test_calls_grow_to_the_aimed_duration(monkeypatch):
     assert np.diff([0, *recorder.steps]).tolist() == [1, 1, 4, 16, 25, 25, 25, 25, 25, 3]
 
 
+@pytest.mark.usefixtures("deterministic_kernels")
 @pytest.mark.parametrize("steps_per_call", [1, 3])
 def test_steps_of_a_call_are_single_steps(steps_per_call):
     gan, twin = with_sgd(new_gan()), with_sgd(new_gan())

@@ -5,12 +5,13 @@ import re
 import keras
 import numpy as np
 import tensorflow as tf
+from rounding import kernel_tolerance
 
 from tf_inpaint.gan.networks import Discriminator, Generator
 from tf_inpaint.gan.resnet import Residual
 
 NETWORKS = [Generator, Discriminator]
-PRECISIONS = {"float32": 1e-5, "mixed_float16": 5e-3, "mixed_bfloat16": 5e-2}
+PRECISIONS = {"float32": kernel_tolerance(1e-5), "mixed_float16": 5e-3, "mixed_bfloat16": 5e-2}
 """Relative tolerance by dtype policy."""
 
 
