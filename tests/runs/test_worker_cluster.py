@@ -143,3 +143,19 @@ def test_error_of_tensorflow_is_one_sentence(cause, monkeypatch):
         worker_cluster.connected_strategy()
     assert_one_sentence(error.value, ["'no server'", "worker 0", '["a:1"]'])
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("unhealthy:\n/job:worker/replica:0/task:1\n of /job:worker/task:1", "names worker 1;"),
+        ("Connection reset by peer", "names no worker;"),
+    ],
+)
+def test_lost_worker_is_one_sentence(text, name):
+    with pytest.raises(ValueError) as error, worker_cluster.lost_worker_named():
+        raise tf.errors.UnavailableError(None, None, text)
+    assert_one_sentence(error.value, ["UnavailableError", name])
+    # An error of the disk stays what it is.
+    with pytest.raises(tf.errors.ResourceExhaustedError), worker_cluster.lost_worker_named():
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")

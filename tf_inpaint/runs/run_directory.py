@@ -28,6 +28,7 @@ from tf_inpaint.gan.encoder import Encoder, EncoderTraining
 from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization
 from tf_inpaint.runs import from_config
 from tf_inpaint.runs.checkpoint_folder import CheckpointFolder, last_step, restore
+from tf_inpaint.runs.worker_cluster import lost_worker_named
 
 RUNS = Path("runs")
 """The folder of all runs."""
@@ -93,16 +94,17 @@ def created(config: TrainConfig, strategy: tf.distribute.Strategy) -> Iterator[P
     the chief locks the run directory.
 
     Raises:
-        ValueError: the run directory cannot be used (see `create`), or another training writes it.
+        ValueError: the run directory cannot be used (see `create`), another training writes it, or
+            another worker is lost.
     """
     resolver = strategy.cluster_resolver
     if resolver:  # worker 0 is the chief where `TF_CONFIG` names none
         chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
     if resolver is None or (resolver.task_type or chief, resolver.task_id or 0) == (chief, 0):
-        with locked(directory(config)):
+        with locked(directory(config)), lost_worker_named():
             yield create(config)
     else:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, lost_worker_named():
             (Path(folder) / "samples").mkdir()
             yield Path(folder)
 

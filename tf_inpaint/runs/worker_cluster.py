@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import time
@@ -115,6 +116,25 @@ def default_signals() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def lost_worker_named() -> Iterator[None]:
+    """Turns the errors that TensorFlow raises when another worker ends into one sentence.
+
+    Raises:
+        ValueError: another worker ended, or cannot be reached any more.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        tasks = re.findall(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)", str(error))
+        names = ", ".join(sorted({" ".join(task) for task in tasks})) or "no worker"
+        raise ValueError(
+            "All workers must run until the training ends; received an error of TensorFlow "
+            f"({type(error).__name__}) that names {names}; look for the reason in the log of that "
+            "worker, and start all workers again, which go on from the last checkpoint."
+        ) from error
 
 
 def wait_for_workers(task: str, own: str, others: Sequence[str]) -> None:
