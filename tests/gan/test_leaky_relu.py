@@ -15,16 +15,19 @@ PROGRAM = """
 import tensorflow as tf
 from tf_inpaint.gan.networks import Discriminator, freeze
 
-discriminator = freeze(Discriminator(28, 1, width=8, normalization="none"))
+network = Discriminator(28, 1, width=32, normalization="none")
+for variable in network.trainable_variables:
+    variable.assign(variable + 0.1)  # TensorFlow leaves a bias of 0 out.
+discriminator = freeze(network)
 
 @tf.function
 def slope(images):
     with tf.GradientTape() as tape:
         tape.watch(images)
         logits = discriminator(images)
-    return tape.gradient(logits, images)
+    return logits, tape.gradient(logits, images)
 
-slope(tf.random.uniform([2, 28, 28, 1]))
+slope(tf.random.uniform([8, 28, 28, 1]))
 """
 
 
