@@ -65,6 +65,8 @@ def run(config: TrainConfig) -> int:
         # Train the GAN.
         signal_number = 0
         if gan.step < config.steps:
+            replicas = strategy.num_replicas_in_sync
+            print(device_sentence(config.mixed_precision, gan.jit_compile, replicas), flush=True)
             signal_number = fit(config, gan, strategy, training_images, folder, manager, measure)
         draw_training(folder)
         if signal_number:
@@ -101,6 +103,32 @@ def new_measure(config: TrainConfig) -> Callable | None:
     distances = Distances(config.measure, spread(source, count))
     z = draw_latents(count, config.latent_size, (config.seed, MEASUREMENT_KEY))
     return lambda gan: distances(generate(gan, z))
+
+
+def device_sentence(precision: str, jit_compile: bool, replicas: int) -> str:
+    """Says on which device a training runs, in which precision, and whether XLA compiles it.
+
+    Args:
+        precision: Keras dtype policy.
+        jit_compile: whether XLA compiles the step.
+        replicas: number of replicas on all machines.
+    """
+    import os
+
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        device = f"GPU {details.get('device_name', 'of an unknown name')}"
+    else:
+        device = f"CPU ({os.cpu_count()} cores)"
+    parts = [f"Training on {device}", precision]
+    if replicas > 1:
+        parts.append(f"{replicas} replicas")
+    if jit_compile:
+        parts.append("compiled by XLA")
+    return ", ".join(parts)
 
 
 def restore(config: TrainConfig, gan) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from PIL import Image
 from small_training import CONFIG, file_contents, train_exit
 
 from tf_inpaint import train
+from tf_inpaint.data.training_images import TrainingImages
 from tf_inpaint.files import images
 from tf_inpaint.gan import callbacks
 from tf_inpaint.gan.encoder import EncoderTraining
@@ -65,6 +67,41 @@ def test_celeba_config_trains_on_the_images_of_tfds(tmp_path, capsys):
     assert run.step == 2
     assert (run.config.image_size, run.config.channels, run.config.crop) == (64, 3, 108)
     assert images.read(tmp_path / "run/samples/0000000.png").shape == (6 * 64 + 10, 6 * 64 + 10, 3)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "arguments", "sentence"),
+    [
+        ([], ("float32", False, 1), "Training on CPU (2 cores), float32"),
+        (
+            ["NVIDIA H200"],
+            ("mixed_float16", True, 1),
+            "Training on GPU NVIDIA H200, mixed_float16, compiled by XLA",
+        ),
+        (
+            ["NVIDIA L4", "NVIDIA L4"],
+            ("float32", False, 2),
+            "Training on GPU NVIDIA L4, float32, 2 replicas",
+        ),
+    ],
+)
+def test_training_says_where_and_how_it_computes(gpus, arguments, sentence, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(
+        tf.config.experimental, "get_device_details", lambda gpu: {"device_name": gpu}
+    )
+    assert train.device_sentence(*arguments) == sentence
+
+
+def test_device_is_said_at_the_start(pictures, tmp_path, capsys):
+    changes = {"image_size": 32, "channels": 3, "deterministic": False, "best_by": "none"}
+    changes |= {"steps": 1, "encoder_steps": 0, "measure_every": 0}
+    config = dataclasses.replace(CONFIG, run_dir=str(tmp_path / "run"), **changes)
+    assert train.run(dataclasses.replace(config, dataset=f"folder:{pictures}")) == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("Training on ") and "float32" in first
+    assert not [line for line in others if "float32" in line]
 
 
 @pytest.mark.slow
@@ -172,15 +209,17 @@ def test_encoder_gets_the_training_images_of_the_run_and_continues_in_their_orde
     run = run_directory.load(tiny.new_run(tmp_path / "run", **settings))
     source, recorded = open_pictures(run.config, "train"), []
 
-    def record(training, sample_masks, real, callbacks):
+    training_images = TrainingImages(source, run.config.seed, cache_bytes=10**6)
+
+    def record(training, sample_masks, real, callbacks, images_of):
         training.counter.assign_add(done)
-        recorded.append(np.stack(list(real.as_numpy_iterator())))
+        recorded.append(np.stack([images_of(element) for element in real]))
         callbacks[-1].manager.save(checkpoint_number=training.step)
 
     # Start it twice.
     monkeypatch.setattr(EncoderTraining, "train", record)
     for _ in range(2):
-        assert train.fit_encoder(run.config, run, source) == 0
+        assert train.fit_encoder(run.config, run, training_images) == 0
     batches, rest = recorded
     assert batches.shape == (7, 7, 28, 28, 1)  # of 8 rows, one row is a sample
     np.testing.assert_array_equal(rest, batches[done:])
