@@ -59,7 +59,7 @@ def listing(folder: Path) -> dict[str, tuple]:
 def fill(folder: Path, shared: Path) -> None:
     """Makes the folder that the command lines run in, with good and damaged inputs."""
     folder.mkdir()
-    for name in ("photos", "bad", "empty", "occupied/1"):
+    for name in ("photos", "bad", "nothing", "occupied/1"):
         (folder / name).mkdir(parents=True)
     shutil.copytree(shared / "run", folder / "run")
     shutil.copy(shared / "digits.npz", folder)
