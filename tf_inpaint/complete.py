@@ -100,7 +100,7 @@ def new_plan(config: CompleteConfig) -> Plan:
     items = rename_for_job(items, job.done)[shard::shards]
     job.forget_damaged(items)
     job.forget_edited(items, mask_source)
-    return Plan(config, run, mask_source, maker, job, items)
+    return Plan(job.config, run, mask_source, maker, job, items)
 
 
 def default_out_dir(config: CompleteConfig) -> Path:

@@ -27,6 +27,7 @@ from tf_inpaint.compositing.masks import NAMES
 from tf_inpaint.config import EvaluateConfig, TrainConfig
 from tf_inpaint.evaluation.results import Results
 from tf_inpaint.files.folder_lock import locked
+from tf_inpaint.files.folders import read_object
 from tf_inpaint.inputs.mask_sources import MaskSource, new_mask_source
 from tf_inpaint.inputs.masked_images import ExampleMaker
 from tf_inpaint.inputs.named_images import held_out, pictures
@@ -74,6 +75,8 @@ def evaluate_runs(
     from tf_inpaint.runs.inpainters import frozen_networks
 
     # Read the existing results.
+    recorded = None if config.overwrite else read_object(out_dir / "config.json")
+    config = config.with_block_size(recorded)
     settings = job_settings(config, {label: run.identity for label, run in runs.items()})
     results = Results(out_dir, settings, config.overwrite)
     scores.check_distances(config.measure, trained)

@@ -1,6 +1,7 @@
 """The output folder of `complete`: jobs that were killed, finished, continued or shared."""
 
 import dataclasses
+import json
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,7 @@ from tf_inpaint.inputs.mask_sources import new_mask_source
 from tf_inpaint.inputs.masked_images import ExampleMaker
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.runs import from_config, run_directory
+from tf_inpaint.settings.block_sizes import default_block_size
 
 # --- Jobs that go on.
 
@@ -138,6 +140,20 @@ def test_job_is_not_continued_with_other_settings(finished_job, run_folder, chan
         run(run_folder, finished_job, run_folder / "in", **change)
     assert difference in str(error.value) and "--overwrite" in str(error.value)
     assert contents(finished_job) == before
+
+
+def test_job_keeps_its_block_size(run_folder, tmp_path):
+    """Where none is given, on another device too. A job of before the setting for XLA goes on."""
+    out, inputs = tmp_path / "out", run_folder / "in"
+    assert run(run_folder, out, inputs / "00.png", block_size=3) == 0
+    settings = json.loads((out / "config.json").read_text())
+    del settings["jit_compile"]
+    (out / "config.json").write_text(json.dumps(settings))
+    assert run(run_folder, out, inputs / "01.png", block_size=None) == 0
+    assert {row["block_size"] for row in rows(out).values()} == {3}
+    # Another job has the number for this device.
+    overwritten = Job(out, new_config(run_folder, out, block_size=None, overwrite=True), "")
+    assert overwritten.config.block_size == default_block_size()
 
 
 def test_job_is_not_continued_with_an_encoder_trained_since(finished_job, run_folder, monkeypatch):

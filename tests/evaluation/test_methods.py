@@ -87,12 +87,13 @@ def test_a_search_is_an_inpainter(folder):
 
 
 def test_published_searches_have_fixed_settings():
-    """Only the block size comes from the command; the defaults may change."""
+    """Only the block size and XLA come from the command; the defaults may change."""
     assert PUBLISHED_SEARCHES.keys() == {"ancestor", "yeh"}
-    config = EvaluateConfig(restarts=2, blend="feather", prior_weight=5.0, block_size=3)
+    other = {"block_size": 3, "jit_compile": "false"}
+    config = EvaluateConfig(restarts=2, blend="feather", prior_weight=5.0, **other)
     for name, settings in (("ancestor", ANCESTOR), ("yeh", YEH)):
         search = methods.search_settings(name, config)
-        assert dataclasses.asdict(search) == PUBLISHED | settings | {"block_size": 3}
+        assert dataclasses.asdict(search) == PUBLISHED | settings | other
 
 
 def test_other_searches_have_the_settings_of_the_command():

@@ -264,3 +264,15 @@ def test_second_evaluation_in_one_folder_is_refused(folder, tmp_path):
     assert list(tmp_path.iterdir()) == []
     assert evaluate.run(config) == 0
     assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_an_evaluation_keeps_its_block_size(folder, tmp_path):
+    """Where none is given. An evaluation of before the setting for XLA is continued."""
+    out = tmp_path / "out"
+    assert evaluate.run(new_config(folder, out, **ONE_METHOD | {"block_size": 3})) == 0
+    settings = folders.read_object(out / "config.json")
+    del settings["jit_compile"]
+    folders.write_json(out / "config.json", settings)
+    later = new_config(folder, out, **ONE_METHOD | {"block_size": None, "masks": ("left",)})
+    assert evaluate.run(later) == 0
+    assert folders.read_object(out / "config.json")["block_size"] == 3

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import tiny
+from tensorflow.core.protobuf import saved_model_pb2
 
+from tf_inpaint.config import ExportConfig
 from tf_inpaint.runs import run_directory
 
 PRESETS = ("complete", "complete_fast", "complete_best")
@@ -103,3 +105,26 @@ def test_generate_and_discriminate_are_the_networks(exported, signatures):
     np.testing.assert_allclose(
         found["probabilities"], 1 / (1 + np.exp(-found["logits"])), atol=1e-6
     )
+
+
+def test_graph_has_no_xla_and_no_python(exported):
+    """TensorFlow Serving for a GPU lacks the compiler XLA."""
+    graph = saved_model_pb2.SavedModel.FromString((exported[1] / "1/saved_model.pb").read_bytes())
+    (meta,) = graph.meta_graphs
+    functions = meta.graph_def.library.function
+    nodes = [*meta.graph_def.node, *(node for function in functions for node in function.node_def)]
+    assert len(nodes) > 1000
+    assert not [node.op for node in nodes if "Xla" in node.op or "PyFunc" in node.op]
+    for part in (*functions, *nodes):
+        assert not part.attr["_XlaMustCompile"].b
+        assert not part.attr["jit_compile"].b
+
+
+@pytest.mark.parametrize("choice", ["auto", "false"])
+def test_no_preset_asks_for_xla(choice):
+    """On a machine with a GPU too."""
+    presets = ExportConfig(jit_compile=choice).presets(encoder=True).values()
+    assert {settings.jit_compile for settings in presets} == {"false"}
+    assert {settings.block_size for settings in presets} == {8}
+    with pytest.raises(ValueError, match="--jit_compile must be false or auto for an export"):
+        ExportConfig(jit_compile="true")

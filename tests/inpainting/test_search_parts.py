@@ -64,3 +64,11 @@ def test_steps_and_draws_follow_the_start():
         for start in ("best", "random", "encoder")
     }
     assert draws == {"best": 9, "random": 3, "encoder": 2}
+
+
+@pytest.mark.parametrize(
+    ("samples", "block_size", "batch"), [(0, 8, 0), (1, 8, 8), (3, 8, 2), (8, 8, 1), (9, 8, 1)]
+)
+def test_chains_of_a_batch_fit_into_a_block(samples, block_size, batch):
+    sampling = search_parts.new_sampling(SearchSettings(samples=samples), linear_networks())
+    assert search_parts.sampling_batch(sampling, block_size) == batch

@@ -328,3 +328,10 @@ def test_z_is_the_only_trainable_variable():
     search = new_search()
     assert [variable.name for variable in search.trainable_variables] == ["z:0"]
     assert len(search.variables) == len(arrays(search))
+
+
+def test_no_variable_is_an_int32():
+    """A program of XLA for a GPU cannot read such a variable, for it lies in the CPU's memory."""
+    search = new_search()
+    assert tf.int32 not in {variable.dtype for variable in search.variables}
+    assert search.state.steps.dtype == search.result().steps.dtype == tf.int32

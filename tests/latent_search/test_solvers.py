@@ -217,3 +217,20 @@ def test_fold_in_gives_every_row_and_step_another_seed():
     streams = [solvers.uniform(solvers.fold_in(seeds, step), 5) for step in range(40)]
     numbers = np.concatenate(streams)
     assert len(np.unique(numbers)) > 0.999 * numbers.size
+
+
+@pytest.mark.parametrize(
+    ("draw", "tolerance"),
+    [
+        (lambda seeds: solvers.uniform(seeds, 100), 0),
+        (lambda seeds: tf.bitcast(solvers.random_bits(seeds, 100), tf.int64), 0),
+        (lambda seeds: solvers.fold_in(seeds, tf.range(4)), 0),
+        # XLA has its own logarithm in the normal quantiles of the same uniform numbers.
+        (lambda seeds: solvers.normal(seeds, 100), 2e-5),
+    ],
+    ids=["uniform", "bits", "fold in", "normal"],
+)
+def test_compiled_programs_draw_the_same_numbers(draw, tolerance):
+    plain = draw(seeds_of(4))
+    compiled = tf.function(draw, autograph=False, jit_compile=True)(seeds_of(4))
+    np.testing.assert_allclose(compiled, plain, rtol=0, atol=tolerance)

@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 from sentences import assert_one_sentence
 
+from tf_inpaint.config.flags import describe, parse, to_flags
+from tf_inpaint.settings import search_settings
 from tf_inpaint.settings.search_settings import SearchSettings
 
 
@@ -18,6 +20,9 @@ from tf_inpaint.settings.search_settings import SearchSettings
         ({"restarts": 9, "start_draws": 8}, ["--start_draws", "8 and 9", "--start_draws=9"]),
         ({"steps": 0}, ["--steps", "at least 1"]),
         ({"patience": 0.0}, ["--patience", "above 0"]),
+        ({"block_size": 0}, ["--block_size", "at least 1", "leave it out for auto"]),
+        ({"block_size": "many"}, ["--block_size", "a whole number", "'many'"]),
+        ({"jit_compile": "yes"}, ["--jit_compile", "auto, true, false", "'yes'"]),
         ({"blend": "glue"}, ["--blend", "poisson, feather, paste", "'glue'"]),
     ],
 )
@@ -38,3 +43,28 @@ def test_every_setting_has_a_help_text():
 
 def test_equal_settings_can_be_keys():
     assert len({SearchSettings(), SearchSettings(), SearchSettings(samples=2)}) == 2
+
+
+def test_open_block_size_is_written_as_auto():
+    assert SearchSettings(block_size="auto") == SearchSettings()
+    assert parse(SearchSettings, ["--block_size=auto"]) == SearchSettings()
+    assert parse(SearchSettings, ["--block_size=3"]).block_size == 3
+    assert "--block_size=auto\n" in to_flags(SearchSettings())
+    assert "--block_size=auto\n" in describe(SearchSettings, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "recorded", "size"),
+    [
+        (None, None, 5),
+        (None, {}, 5),
+        (None, {"block_size": None}, 5),
+        (None, {"block_size": 8}, 8),
+        (None, {"block_size": "damaged"}, 5),
+        (3, {"block_size": 8}, 3),
+    ],
+)
+def test_open_block_size_is_that_of_the_record_or_of_the_device(monkeypatch, given, recorded, size):
+    monkeypatch.setattr(search_settings, "default_block_size", lambda: 5)
+    settings = SearchSettings(steps=7, block_size=given).with_block_size(recorded)
+    assert settings == SearchSettings(steps=7, block_size=size)

@@ -32,8 +32,10 @@ UNCHECKED_SETTINGS = {
     "details",
     "shard",
     "max_pixels",
+    "jit_compile",
 }
-"""Settings that may change when a job goes on. No completion depends on them."""
+"""Settings that may change when a job goes on. No completion depends on them, apart from rounding,
+which depends on the device too."""
 FIELDS = {"file": str, "completion": str}
 """Names and types of what every row has that a job reads."""
 
@@ -43,10 +45,12 @@ class Job:
 
     Args:
         out_dir: folder, which `begin` makes. So a job that cannot start leaves nothing behind.
-        config: settings of the job. The job of a folder only goes on with the same settings.
+        config: settings of the job. The job of a folder only goes on with the same settings. Where
+            the block size is left open, a job keeps that of its folder.
         networks: `identity` of the run. The job only goes on with the same networks.
 
     Attributes:
+        config: the settings, with the number of the block size.
         done: rows of the images that are complete, by `Input.file`. "z" lists the z of each square.
 
     Raises:
@@ -55,6 +59,9 @@ class Job:
 
     def __init__(self, out_dir: Path, config: CompleteConfig, networks: str):
         self.out_dir = out_dir
+        config = config.with_block_size(
+            None if config.overwrite else folders.read_object(out_dir / "config.json")
+        )
         self.config = config
         self.settings = dataclasses.asdict(config) | {"command": "complete", "networks": networks}
         part = "" if config.shard == "0/1" else "-" + config.shard.replace("/", "of")

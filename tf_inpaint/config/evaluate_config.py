@@ -32,8 +32,8 @@ UNMODIFIED_ADAM = SearchSettings(
 )
 """A search by plain Adam that takes all its steps and evaluates D in each of them.
 
-Every setting but `block_size` is given, for the defaults of this package are not those of the
-published searches.
+Every setting but `block_size` and `jit_compile` is given, for the defaults of this package are not
+those of the published searches.
 """
 
 PUBLISHED_SEARCHES = {

@@ -26,6 +26,12 @@ class ExportConfig(SearchSettings):
         minimum=0,
         maximum=4096,
     )
+    block_size: int = setting(
+        8,
+        "number of searches that run together; rounding, and with it the answer, depends on it",
+        minimum=1,
+        maximum=4096,
+    )
     fast_steps: int = setting(
         10,
         "search steps of complete_fast, which starts from the encoder's z",
@@ -42,12 +48,21 @@ class ExportConfig(SearchSettings):
         maximum=2**30,
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.jit_compile == "true":
+            raise ValueError(
+                "--jit_compile must be false or auto for an export, for TensorFlow Serving on a "
+                "GPU lacks XLA; received true; leave it out."
+            )
+
     def presets(self, encoder: bool) -> dict[str, SearchSettings]:
         """The settings of each signature that completes images, by name.
 
         Args:
             encoder: whether the run has an encoder.
         """
+        complete = dataclasses.replace(self, jit_compile="false")
         fast = {
             "steps": min(self.fast_steps, self.steps or self.fast_steps),
             "restarts": 1,
@@ -57,7 +72,9 @@ class ExportConfig(SearchSettings):
         if encoder:
             fast["start"] = "encoder"
         return {
-            "complete": self,
-            "complete_fast": dataclasses.replace(self, **fast),
-            "complete_best": dataclasses.replace(self, samples=self.best_samples, estimate="mean"),
+            "complete": complete,
+            "complete_fast": dataclasses.replace(complete, **fast),
+            "complete_best": dataclasses.replace(
+                complete, samples=self.best_samples, estimate="mean"
+            ),
         }

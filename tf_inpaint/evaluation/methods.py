@@ -140,7 +140,11 @@ def search_settings(method: str, config: SearchSettings) -> SearchSettings:
         config: settings of the command.
     """
     if method in PUBLISHED_SEARCHES:
-        return dataclasses.replace(PUBLISHED_SEARCHES[method], block_size=config.block_size)
+        return dataclasses.replace(
+            PUBLISHED_SEARCHES[method],
+            block_size=config.block_size,
+            jit_compile=config.jit_compile,
+        )
     settings = {name: getattr(config, name) for name in SearchSettings.__dataclass_fields__}
     estimate, _, blend = method.partition("_")
     return SearchSettings(**settings | {"estimate": estimate, "blend": blend or config.blend})

@@ -20,6 +20,7 @@ CHANGEABLE_SETTINGS = {
     "count",
     "dataset",
     "few",
+    "jit_compile",
     "mask_sources",
     "masks",
     "measure",

@@ -13,7 +13,8 @@ class FrozenNetworks:
     """Generator, discriminator and perhaps an encoder, for any number of `Inpainter`s.
 
     Any functions of these shapes can be searched. They must consist of TensorFlow operations:
-    AutoGraph does not convert them, so `if` and `len` of a tensor do not work in them.
+    AutoGraph does not convert them, so `if` and `len` of a tensor do not work in them. Functions
+    that XLA cannot compile need `SearchSettings(jit_compile="false")` on a GPU.
 
     Args:
         generator: z `[B, Z]` to images `[B, H, W, C]` in [-1, 1].

@@ -61,6 +61,7 @@ class Inpainter:
                 "--start=encoder must have an encoder and known pixels; received a run without an "
                 "encoder, or the mask lowres; train with --encoder_steps, or pass --start=best."
             )
+        settings = settings.with_block_size()
         self.settings = settings
         self.generator = networks.generator
         self.latent_size = networks.latent_size
@@ -75,21 +76,15 @@ class Inpainter:
         self.blend, self.blend_rows = BLENDS[settings.blend], TRACED_BLENDS[settings.blend]
         self.energy = search_parts.new_energy(settings, networks, low_resolution_factor)
         self.sampling = search_parts.new_sampling(settings, networks)
+        self.sampling_batch = search_parts.sampling_batch(self.sampling, self.block_size)
         self.search = search_parts.new_search(settings, networks, self.energy, self.steps)
-        self.generate = tf.function(networks.generator, autograph=False)
+        graph = search_parts.new_graph(settings)
+        self.generate = graph(networks.generator)
+        self.starts = graph(self.starts)
+        self.restart_seeds = graph(self.restart_seeds)
+        self.sample_posterior = graph(self.sample_posterior)
+        self.finish = graph(self.finish)
 
-    @property
-    def sampling_batch(self) -> int:
-        """How many images to sample at once.
-
-        The largest divisor of `block_size` whose chains still fit into one block, so that a single
-        image need not wait for a full block.
-        """
-        size, samples = self.block_size, self.sampling.samples
-        divisors = [number for number in range(1, size + 1) if size % number == 0]
-        return max([number for number in divisors if number * samples <= size], default=1)
-
-    @tf.function(autograph=False)
     def starts(self, images, known, weights, seeds):
         """The z at which the restarts of each image begin, `[B, restarts, Z]`."""
         candidates = starting_points.random_candidates(seeds, self.start_draws, self.latent_size)
@@ -101,12 +96,10 @@ class Inpainter:
             lambda z: self.energy(z, images, weights), candidates, self.restarts
         )
 
-    @tf.function(autograph=False)
     def restart_seeds(self, seeds):
         """A seed for each restart, `[B, restarts, 2]`."""
         return tf.stack([solvers.fold_in(seeds, number) for number in range(self.restarts)], axis=1)
 
-    @tf.function(autograph=False)
     def sample_posterior(self, images, known, weights, seeds):
         """Draws K answers for each image; returns tensors in the order of `Samples`."""
         count = self.sampling.samples
@@ -136,7 +129,6 @@ class Inpainter:
         uncertainty = tf.where(known > 0, 0.0, uncertainty)
         return samples.z, completions, samples.mean, uncertainty, samples.acceptance_rate
 
-    @tf.function(autograph=False)
     def finish(self, images, known, weights, generated):
         """The blended images, and energy, contextual and perceptual term of `generated`."""
         contextual = self.energy.contextual(generated, images, weights)

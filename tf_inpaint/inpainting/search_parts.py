@@ -1,10 +1,15 @@
 """The parts of a search from its settings: energy, solver, stopping rule and sampling."""
 
+import functools
 import math
+from collections.abc import Callable
+
+import tensorflow as tf
 
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
 from tf_inpaint.latent_search import curvature, lbfgs, loop, posterior, solvers
 from tf_inpaint.latent_search.energy import DISTANCES, PRIORS, Energy
+from tf_inpaint.settings.compilation import compiles
 from tf_inpaint.settings.search_settings import SearchSettings
 
 STEPS_FROM_ENCODER, STEPS = 25, 100
@@ -117,10 +122,40 @@ def new_sampling(settings: SearchSettings, networks: FrozenNetworks) -> posterio
     return posterior.Sampling(samples, cooling_solver, networks.curvature)
 
 
+def new_graph(settings: SearchSettings) -> Callable[[Callable], Callable]:
+    """What turns a function into a graph: `tf.function`, with XLA where the settings ask for it.
+
+    With XLA, a graph is one program. Without XLA, a graph does not mention it, so an exported graph
+    runs where there is no XLA.
+    """
+    jit_compile = compiles(settings.jit_compile) or None
+    return functools.partial(tf.function, autograph=False, jit_compile=jit_compile)
+
+
+def sampling_batch(sampling: posterior.Sampling | None, block_size: int) -> int:
+    """How many images to sample at once; 0 without sampling.
+
+    The largest divisor of the block size whose chains still fit into one block, so that a single
+    image need not wait for a full block.
+    """
+    if not sampling:
+        return 0
+    divisors = [number for number in range(1, block_size + 1) if block_size % number == 0]
+    fitting = [number for number in divisors if number * sampling.samples <= block_size]
+    return max(fitting, default=1)
+
+
 def new_search(
     settings: SearchSettings, networks: FrozenNetworks, energy: Energy, steps: int
 ) -> loop.Search:
-    """The search for z by these settings, with D's linear approximation where they ask for it."""
+    """The search for z by these settings, with D's linear approximation where they ask for it.
+
+    Args:
+        settings: solver, stopping rule, prior and block size.
+        networks: the networks, for the curvature of the generator.
+        energy: what the search lowers.
+        steps: maximum number of steps.
+    """
     energy_fn, refresh, refresh_every = energy, None, 1
     if settings.prior_weight != 0 and settings.prior_every > 1:
         energy_fn, refresh = energy.with_linearized_prior, energy.linearize_prior
@@ -128,10 +163,11 @@ def new_search(
     return loop.Search(
         energy_fn,
         new_solver(settings, networks, steps),
-        settings.block_size,
+        settings.with_block_size().block_size,
         networks.latent_size,
         new_stopping(settings, steps),
         settings.keep,
         refresh,
         refresh_every,
+        new_graph(settings),
     )

@@ -5,6 +5,7 @@ that are not finite. `search_loop` is a pure function over its state. `Search` h
 variables, so that a search can be watched, saved and continued.
 """
 
+import functools
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -13,6 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.latent_search.solvers import Solver, fold_in
+
+PLAIN_GRAPH = functools.partial(tf.function, autograph=False)
+"""`tf.function` without AutoGraph: nothing here needs it."""
 
 
 class Reason(IntEnum):
@@ -236,6 +240,15 @@ def search_loop(
     return tf.while_loop(unfinished, body, (0, state))[1]
 
 
+def as_variable_value(value: tf.Tensor) -> tf.Tensor:
+    """Returns the value in a type that a variable can have on every device.
+
+    TensorFlow keeps int32 variables in the memory of the CPU, where a program of XLA for a GPU
+    cannot read them.
+    """
+    return tf.cast(value, tf.int64) if value.dtype == tf.int32 else value
+
+
 class Search(tf.Module):
     """A search over a block of rows, with its state in variables. Only `z` is trainable.
 
@@ -250,6 +263,7 @@ class Search(tf.Module):
         keep: see `search_loop`.
         refresh: see `search_loop`.
         refresh_every: see `search_loop`.
+        graph: turns a function of tensors into a graph, as `tf.function` does.
     """
 
     def __init__(
@@ -262,6 +276,7 @@ class Search(tf.Module):
         keep: str = "best",
         refresh: Callable[[tf.Tensor], Any] | None = None,
         refresh_every: int = 1,
+        graph: Callable[[Callable], Callable] = PLAIN_GRAPH,
     ):
         super().__init__()
         self.energy_fn = energy_fn
@@ -273,14 +288,22 @@ class Search(tf.Module):
         self.z = tf.Variable(tf.zeros([block_size, latent_size]), name="z")
         zeros = tf.zeros([block_size, latent_size])
         first = initial_state(solver, zeros, memory=refresh(zeros) if refresh else ())
+        self.dtypes = tf.nest.map_structure(lambda value: value.dtype, first[1:])
         self.other_variables = tf.nest.map_structure(
-            lambda value: tf.Variable(value, trainable=False), first[1:]
+            lambda value: tf.Variable(as_variable_value(value), trainable=False), first[1:]
         )
+        self.restart = graph(self.restart)
+        self.advance = graph(self.advance)
+        self.result = graph(self.result)
 
     @property
     def state(self) -> State:
         """The current state, as tensors."""
-        others = tf.nest.map_structure(tf.convert_to_tensor, self.other_variables)
+        others = tf.nest.map_structure(
+            lambda variable, dtype: tf.cast(tf.convert_to_tensor(variable), dtype),
+            self.other_variables,
+            self.dtypes,
+        )
         return State(tf.convert_to_tensor(self.z), *others)
 
     @property
@@ -292,7 +315,9 @@ class Search(tf.Module):
         """Sets the variables to this state."""
         self.z.assign(state.point)
         tf.nest.map_structure(
-            lambda variable, value: variable.assign(value), self.other_variables, state[1:]
+            lambda variable, value: variable.assign(as_variable_value(value)),
+            self.other_variables,
+            state[1:],
         )
 
     def advanced(self, state: State, conditions: tuple[tf.Tensor, ...], steps: tf.Tensor) -> State:
@@ -312,14 +337,12 @@ class Search(tf.Module):
             self.refresh_every,
         )
 
-    @tf.function(autograph=False)
     def restart(self, point: tf.Tensor, seeds: tf.Tensor | None = None) -> None:
         """Starts a new search at `point` `[B, Z]`; for `seeds` see `initial_state`."""
         self.assign(
             initial_state(self.solver, tf.convert_to_tensor(point), seeds, self.state.memory)
         )
 
-    @tf.function(autograph=False)
     def advance(self, conditions: tuple[tf.Tensor, ...], steps: tf.Tensor) -> None:
         """Takes up to `steps` more steps.
 
@@ -329,7 +352,6 @@ class Search(tf.Module):
         """
         self.assign(self.advanced(self.state, conditions, steps))
 
-    @tf.function(autograph=False)
     def result(self) -> Result:
         """Returns what the search has found so far."""
         return result_of(self.state, self.stopping)

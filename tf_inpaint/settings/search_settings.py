@@ -5,8 +5,11 @@ of an evaluation all take these settings. A new setting of the search is added o
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
 
-from tf_inpaint.settings.fields import setting, validate
+from tf_inpaint.settings.block_sizes import default_block_size
+from tf_inpaint.settings.fields import SWITCH, setting, validate
 
 BLENDS = ("poisson", "feather", "paste")
 """Names of the ways to join the generated hole and the known pixels."""
@@ -110,11 +113,19 @@ class SearchSettings:
         "same with an effect that fades with distance, or pasted",
         choices=BLENDS,
     )
-    block_size: int = setting(
-        8,
-        "number of searches that run together; rounding, and with it the answer, depends on it",
+    block_size: int | None = setting(
+        None,
+        "number of searches that run together; rounding, and with it the answer, depends on it; "
+        "auto: that of the job to continue, else 8 on a CPU and 256 on a GPU",
         minimum=1,
         maximum=4096,
+        unset="auto",
+    )
+    jit_compile: str = setting(
+        "auto",
+        "compile the search with XLA, with the same random numbers and other rounding; auto: on a "
+        "GPU",
+        choices=SWITCH,
     )
 
     def __post_init__(self) -> None:
@@ -130,3 +141,17 @@ class SearchSettings:
                 f"received {self.start_draws} and {self.restarts}; "
                 f"pass --start_draws={self.restarts} or more."
             )
+
+    def with_block_size(self, recorded: Mapping[str, Any] | None = None) -> Self:
+        """The same settings with a number as block size.
+
+        A number that is given stays. Else it is the number in the recorded settings of the job
+        that goes on, or the default of this device.
+
+        Args:
+            recorded: the settings of an earlier call; None: there is none.
+        """
+        size = self.block_size or (recorded or {}).get("block_size")
+        if type(size) is not int:  # The record is damaged, or of another command.
+            size = default_block_size()
+        return dataclasses.replace(self, block_size=size)
