@@ -27,8 +27,6 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-import torch  # noqa: E402
-import torch_dcgan  # noqa: E402
 
 from tf_inpaint.compositing.masks import make  # noqa: E402
 from tf_inpaint.gan.layers import BatchNormalization  # noqa: E402
@@ -41,7 +39,7 @@ LATENT_SIZE = 100
 LEARNING_RATE = 0.1
 
 
-def our_search(generator, discriminator, images, known, z, steps):
+def our_search(generator, discriminator, images, known, z, steps, **other_settings):
     """Returns the function that takes `steps` steps of our search and returns z."""
     networks = FrozenNetworks(
         fold_normalization(generator), fold_normalization(discriminator), LATENT_SIZE
@@ -52,6 +50,7 @@ def our_search(generator, discriminator, images, known, z, steps):
         block_size=len(images),
         prior_every=1,
         patience=1.0,
+        **other_settings,
     )
     search = Inpainter(networks, settings).search
     search.restart(z)
@@ -60,28 +59,6 @@ def our_search(generator, discriminator, images, known, z, steps):
     def run():
         search.advance(conditions, count)
         return search.z.numpy()
-
-    return run
-
-
-def pytorch_search(size, channels, width, images, known, z, steps):
-    """Returns the same function in PyTorch."""
-    generator = torch_dcgan.generator(size, channels, width).eval().requires_grad_(False)
-    discriminator = torch_dcgan.discriminator(size, channels, width).eval().requires_grad_(False)
-    images, known = (torch.from_numpy(array).permute(0, 3, 1, 2) for array in (images, known))
-    z = torch.from_numpy(z.copy()).requires_grad_(True)
-    optimizer = torch.optim.Adam([z], lr=LEARNING_RATE)
-
-    def run():
-        for _ in range(steps):
-            optimizer.zero_grad()
-            generated = generator(z)
-            energy = (known * (generated - images)).abs().sum()
-            energy = energy - 0.1 * torch.nn.functional.softplus(discriminator(generated)).sum()
-            energy.backward()
-            optimizer.step()
-            z.data.clamp_(-1, 1)
-        return z.detach().numpy()
 
     return run
 
@@ -153,6 +130,8 @@ def measure(programs, steps, rounds):
 
 def main():
     """Prints the table."""
+    import torch_dcgan  # Here, for `gpu.py` uses `our_search` without PyTorch.
+
     # Read the command line.
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -178,7 +157,7 @@ def main():
         steps = max(2, 64 // count)
         programs = (
             our_search(*networks, images, known, z, steps),
-            pytorch_search(size, channels, width, images, known, z, steps),
+            torch_dcgan.new_search(size, channels, width, images, known, z, steps),
             session_search(*networks, images, known, z, steps),
         )
         times = measure(programs, steps, arguments.rounds)
