@@ -31,7 +31,7 @@ def keys(batch):
 def test_batches_contain_the_missing_images():
     """Batches are sorted by mask and method, and existing rows are left out."""
     existing = {("telea", "center", "image 1"): {}, ("harmonic", "left", "image 0"): {}}
-    config = EvaluateConfig()
+    config = EvaluateConfig(block_size=8)
     work = batches.missing_batches(["telea", "harmonic"], examples(2), config, existing)
     assert [(batch.method, batch.mask, keys(batch)) for batch in work] == [
         ("telea", "center", [0]),
@@ -43,7 +43,7 @@ def test_batches_contain_the_missing_images():
 
 def test_published_searches_complete_fewer_images():
     """`few` limits a published search, also that of one of several runs."""
-    config = EvaluateConfig(few=2)
+    config = EvaluateConfig(few=2, block_size=8)
     work = batches.missing_batches(["yeh@run", "best@run"], examples(3, ["left"]), config, {})
     assert [keys(batch) for batch in work] == [[0, 1], [0, 1, 2]]
 

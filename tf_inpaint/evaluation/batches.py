@@ -67,7 +67,8 @@ def missing_batches(
     Args:
         methods: names of the methods.
         examples: at least one image, see `read_examples`.
-        config: settings. A published search completes the first `few` images.
+        config: settings, with a number as block size. A published search completes the first `few`
+            images.
         existing: method, mask and image of each existing row.
     """
     # A multiple of the block size, so that only the last block of a method is padded.
