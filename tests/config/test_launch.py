@@ -110,6 +110,7 @@ class TestLaunch:
             ("import os; os.mkdir('/proc/n')", ["/proc/n must", "check the path"]),
             ("import os; os.mkdir('n' * 300)", ["nnn must", "choose a shorter name"]),
             ("open('/')", ["/ must be a file", "'Is a directory'"]),
+            ("raise IsADirectoryError(21, 'Is it', '/.x', None, '/y')", ["/y must be a file"]),
             ("raise PermissionError(13, 'Denied', '/x')", ["/x must", "'Denied'", "permissions"]),
             ("raise OSError(30, 'Read-only', '/x/y')", ["/x must", "choose another path"]),
         ],

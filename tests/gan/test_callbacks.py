@@ -120,6 +120,16 @@ def test_rows_beyond_the_checkpoint_are_removed(tmp_path):
         ]
 
 
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfes\x00t", b"step,d\n1,x\n", b"a,b\n1,2\n", b"step\ninf\n", b"step\n\x00\n"]
+)
+def test_damaged_metrics_are_refused(tmp_path, content):
+    path = tmp_path / "m.csv"
+    path.write_bytes(content + b"\n")
+    with pytest.raises(ValueError, match=r"m\.csv \(.*\); restore or remove"):
+        callbacks.read_metrics(path)
+
+
 def test_line_that_was_cut_in_its_last_number_is_no_row(tmp_path):
     (tmp_path / "m.csv").write_text("step,diversity\r\n5,0.5\r\n10,5e-")
     assert callbacks.read_metrics(tmp_path / "m.csv") == [{"step": 5, "diversity": 0.5}]

@@ -193,7 +193,8 @@ def disk_error(error: BaseException) -> OSError | None:
 def system_error_text(error: OSError, config: Any) -> str:
     """The sentence for an error of the system, or the text of an error without a remedy."""
     required, remedy = REMEDIES.get(error.errno, ("", ""))
-    path = error.filename
+    # Where a file was to be renamed, the second name is the one that the user knows.
+    path = error.filename2 or error.filename
     received = f"the error {error.strerror!r}"
     if error.errno in DISK_ERRORS:
         # The file is a temporary one, or unknown, so a folder is named.

@@ -170,16 +170,24 @@ class MetricsFile(PeriodicCallback):
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The complete rows of a `metrics.csv`, as numbers by column; no row if there is no file."""
-    if not Path(path).exists():
+    """The complete rows of a `metrics.csv`, as numbers by column; no row if there is no file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        # A last line without its end was cut, for example because the disk was full.
+        with open(path, newline="", encoding="utf-8") as file:
+            header, *rows = list(csv.reader(line for line in file if line.endswith("\n"))) or [[]]
+        whole = [map(float, row) for row in rows if len(row) == len(header)]
+        table = [dict(zip(header, row, strict=True)) for row in whole]
+        return [row | {"step": int(row["step"])} for row in table]
+    except FileNotFoundError:
         return []
-    # A last line without its end was cut, for example because the disk was full.
-    with open(path, newline="") as file:
-        header, *rows = list(csv.reader(line for line in file if line.endswith("\n"))) or [[]]
-    table = [
-        dict(zip(header, map(float, row), strict=True)) for row in rows if len(row) == len(header)
-    ]
-    return [row | {"step": int(row["step"])} for row in table]
+    except (ArithmeticError, LookupError, ValueError, csv.Error) as error:
+        raise ValueError(
+            f"Metrics must be rows of numbers; received {path} ({error}); restore or remove it."
+        ) from None
 
 
 class SampleGrid(PeriodicCallback):

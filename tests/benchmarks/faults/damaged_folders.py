@@ -14,7 +14,6 @@ from typing import NamedTuple
 import processes
 import results
 import small_jobs
-from command_lines import listing
 from tally import Tally
 
 NUMBERS = "absurd numbers"
@@ -118,6 +117,12 @@ def words_of(damage: Damage) -> tuple[str, ...]:
     return tuple(changed.get(word, word.replace("../shared/run", "run")) for word in words)
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """The digest of every file below a folder, by its path."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): results.digest(path.read_bytes()) for path in paths}
+
+
 def damage_faults(damage: Damage, source: Path, work_dir: Path, folder: Path) -> list[str]:
     """Copies a folder, damages a file there, and runs the command."""
     copy = folder / ("run" if damage.folder == "run" else small_jobs.OUTPUT)
@@ -129,13 +134,13 @@ def damage_faults(damage: Damage, source: Path, work_dir: Path, folder: Path) ->
         path.mkdir()
     elif damage.damage in DAMAGES:
         path.write_bytes(DAMAGES[damage.damage](content))
-    before = listing(folder)
+    before = digests(folder)
     outcome = processes.run(words_of(damage), folder)
     faults = processes.traceback_faults(outcome)
     if outcome.code == 2:
         if not outcome.last_line.endswith("."):
             faults.append("no sentence")
-        changed = dict(before.items() ^ listing(folder).items())
+        changed = dict(before.items() ^ digests(folder).items())
         changed = [name for name in sorted(changed) if not Path(name).name.startswith(".lock")]
         if changed:
             faults.append(f"refused, but changed: {', '.join(changed[:5])}")
