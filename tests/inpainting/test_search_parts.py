@@ -60,10 +60,20 @@ def test_steps_and_draws_follow_the_start():
     assert search_parts.number_of_steps(SearchSettings(), False) == search_parts.STEPS
     assert search_parts.number_of_steps(SearchSettings(steps=7), True) == 7
     draws = {
-        start: search_parts.number_of_draws(SearchSettings(start=start, restarts=3, start_draws=9))
+        start: search_parts.number_of_draws(
+            SearchSettings(start=start, restarts=3, start_draws=9), True
+        )
         for start in ("best", "random", "encoder")
     }
     assert draws == {"best": 9, "random": 3, "encoder": 2}
+
+
+@pytest.mark.parametrize(("restarts", "draws"), [(1, 64), (3, 64), (99, 99)])
+def test_default_draws_only_what_the_encoder_does_not_give(restarts, draws):
+    settings = SearchSettings(restarts=restarts)
+    assert search_parts.number_of_draws(settings, False) == draws
+    assert search_parts.number_of_draws(settings, True) == restarts - 1
+    assert search_parts.number_of_chain_draws(settings) == draws
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,8 @@ class Inpainter:
         self.low_resolution_factor = low_resolution_factor
         self.steps = search_parts.number_of_steps(settings, encoder is not None)
         self.restarts = settings.restarts
-        self.start_draws = search_parts.number_of_draws(settings)
+        self.start_draws = search_parts.number_of_draws(settings, encoder is not None)
+        self.chain_draws = search_parts.number_of_chain_draws(settings)
         self.weighted = settings.contextual == "weighted_l1"
         self.estimate = settings.estimate
         self.block_size = settings.block_size
@@ -114,7 +115,7 @@ class Inpainter:
 
         # Start the chains, and let them run.
         starts = starting_points.chain_starts(
-            encoder_z, misfit, seeds, known_share, count, self.start_draws, self.latent_size
+            encoder_z, misfit, seeds, known_share, count, self.chain_draws, self.latent_size
         )
         rows = [tf.repeat(array, count, axis=0) for array in (images, known, weights)]
         chain_misfit = functools.partial(misfit, images=rows[0], weights=rows[2])

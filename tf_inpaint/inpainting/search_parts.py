@@ -20,6 +20,9 @@ MNIST (center, left) and on faces, PSNR and SSIM of the hole are lower after 100
 25.
 """
 
+START_DRAWS = 64
+"""Default number of random z for each image, from which the start of a search is chosen."""
+
 MIN_PATIENCE = 25
 """Minimum number of steps without progress before a search stops.
 
@@ -63,10 +66,22 @@ def number_of_steps(settings: SearchSettings, has_encoder: bool) -> int:
     return settings.steps or (STEPS_FROM_ENCODER if has_encoder else STEPS)
 
 
-def number_of_draws(settings: SearchSettings) -> int:
-    """Number of random z for each image, from which the starts of its restarts are chosen."""
+def number_of_draws(settings: SearchSettings, has_encoder: bool) -> int:
+    """Number of random z for each image, from which the starts of its restarts are chosen.
+
+    Beside the z of an encoder no further z are drawn. Where random z win, they fit the few known
+    pixels better and the hole worse: on digits, with random pixels, they win 18 % of the images at
+    5 % known and none at 20 %, and the hole's PSNR is 0.2 dB lower at 5 % and 1.1 dB at 0.5 %.
+    """
+    if settings.start == "best" and settings.start_draws is None and has_encoder:
+        return settings.restarts - 1
+    return number_of_chain_draws(settings)
+
+
+def number_of_chain_draws(settings: SearchSettings) -> int:
+    """Number of random z for each image, from which the starts of its chains are chosen."""
     draws = {
-        "best": settings.start_draws,
+        "best": settings.start_draws or max(START_DRAWS, settings.restarts),
         "random": settings.restarts,
         "encoder": settings.restarts - 1,
     }

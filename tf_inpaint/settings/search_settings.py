@@ -88,11 +88,13 @@ class SearchSettings:
         "z, or at the encoder's z",
         choices=("best", "random", "encoder"),
     )
-    start_draws: int = setting(
-        64,
-        "number of random z for each image, from which the start is chosen",
+    start_draws: int | None = setting(
+        None,
+        "number of random z for each image, from which the start is chosen; auto: 64 without an "
+        "encoder; with an encoder as many as --restarts needs beside its z",
         minimum=1,
         maximum=10**6,
+        unset="auto",
     )
     samples: int = setting(
         0,
@@ -135,7 +137,7 @@ class SearchSettings:
                 "--solver=lbfgs must have a constraint without random numbers; received "
                 "--latent_constraint=stochastic; pass clip or none, or another --solver."
             )
-        if self.start == "best" and self.start_draws < self.restarts:
+        if self.start == "best" and self.start_draws and self.start_draws < self.restarts:
             raise ValueError(
                 "--start_draws must be at least --restarts, for every restart needs a start; "
                 f"received {self.start_draws} and {self.restarts}; "
