@@ -69,9 +69,9 @@ def number_of_steps(settings: SearchSettings, has_encoder: bool) -> int:
 def number_of_draws(settings: SearchSettings, has_encoder: bool) -> int:
     """Number of random z for each image, from which the starts of its restarts are chosen.
 
-    Beside the z of an encoder no further z are drawn. Where random z win, they fit the few known
-    pixels better and the hole worse: on digits, with random pixels, they win 18 % of the images at
-    5 % known and none at 20 %, and the hole's PSNR is 0.2 dB lower at 5 % and 1.1 dB at 0.5 %.
+    Beside the z of an encoder no further z are drawn. Random z win only where few pixels are known,
+    and then they fit these pixels better and the hole worse; 64 of them take as long as 25 steps
+    (`tests/benchmarks/economies.py`).
     """
     if settings.start == "best" and settings.start_draws is None and has_encoder:
         return settings.restarts - 1
