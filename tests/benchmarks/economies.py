@@ -3,8 +3,9 @@
     python tests/benchmarks/economies.py RUN
 
 A search with all economies starts at the z of the encoder; "64 starts" also draws 64 random z, and
-starts at the z of the lowest energy. A mask may have a scale, as in `random:0.95`. Between two evaluations of D, the search uses the linear approximation of D. The table has one row
-for each mask and search, over held-out images of a run. Its columns are:
+starts at the z of the lowest energy. A mask may have a scale, as in `random:0.95`. Between two
+evaluations of D, the search uses the linear approximation of D. The table has one row for each mask
+and search, over held-out images of a run. Its columns are:
 
 * median energy, mean energy: contextual L1 + 0.1 log(1 - D);
 * hole PSNR: mean over the images;
