@@ -94,7 +94,7 @@ def any_config(config_class, random_state):
         values["measure"] = tuple(random_state.sample(MEASURE, 2))
         for name in ("masks", "compare"):
             values[name] = tuple(random_state.sample(["left", "a b", "é/1", "#c"], 2))
-    if config_class is TrainConfig and values["strategy"] != "none":
+    if config_class is TrainConfig and (values["strategy"] != "none" or values["deterministic"]):
         values["jit_compile"] = "auto"
     if config_class is CompleteConfig:
         values["count"] = CompleteConfig.count
@@ -129,6 +129,8 @@ def test_json_and_flagfile_give_the_config_back(config_class, tmp_path):
         (TrainConfig, [f"--seed={2**31}"], ["--seed", str(2**31)]),
         (TrainConfig, ["--image_size=48"], ["--image_size", "16, 28, 32, 64, 128", "48"]),
         (TrainConfig, ["--loss=squares"], ["--loss", "minimax", "'squares'"]),
+        (TrainConfig, ["--jit_compile", "--strategy=mirrored"], ["--jit_compile", "mirrored"]),
+        (TrainConfig, ["--jit_compile", "--deterministic"], ["--jit_compile", "--deterministic"]),
         (TrainConfig, ["--r1=1"], ["--r1", "--discriminator_norm", "batch"]),
         (
             TrainConfig,

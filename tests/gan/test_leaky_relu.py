@@ -1,4 +1,4 @@
-"""The leaky ReLU: values and gradients of Keras' layer, and a graph that TensorFlow can optimize."""
+"""The leaky ReLU: derivatives of Keras' layer, and a graph that TensorFlow can optimize."""
 
 import os
 import subprocess

@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_gan import BATCH, equal, new_gan, random_images, values, with_sgd
+from tiny_gan import BATCH, LATENT, equal, new_gan, random_images, values, with_sgd
 
 from tf_inpaint.gan import training_loop
+from tf_inpaint.gan.encoder import Encoder, EncoderTraining
+from tf_inpaint.gan.networks import fold_normalization
 
 
 @pytest.mark.slow
@@ -46,6 +48,29 @@ def test_steps_compiled_by_xla_are_the_same_steps(settings):
         tolerance = share * np.abs(expected - before).max() + 1e-7
         np.testing.assert_allclose(weights, expected, atol=tolerance, rtol=0)
     np.testing.assert_allclose(compiled_losses, plain_losses, atol=share / 10, rtol=share / 10)
+
+
+@pytest.mark.slow
+def test_encoder_steps_compiled_by_xla_are_the_same_steps():
+    images, results = random_images(count=30 * 3).reshape(30, 3, 28, 28, 1), []
+    known = np.random.default_rng(0).integers(0, 2, (30, BATCH, 28, 28, 1)).astype(np.float32)
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(0)
+        generator = fold_normalization(new_gan().generator)
+        encoder = Encoder(28, 1, width=2, latent_size=LATENT, hidden_size=8)
+        training = EncoderTraining(encoder, generator, 30, jit_compile=jit_compile)
+        optimizer = keras.optimizers.SGD(1e-4)
+        optimizer.build(encoder.trainable_variables)
+        training.encoder_optimizer = optimizer
+        start = values(encoder.trainable_variables)
+        real = tf.data.Dataset.from_tensor_slices(images)
+        logs = training.train(lambda step: known[step], real)
+        results.append((values(encoder.trainable_variables), logs["loss"]))
+    (plain, plain_loss), (compiled, compiled_loss) = results
+    for before, expected, weights in zip(start, plain, compiled, strict=True):
+        tolerance = 1e-3 * np.abs(expected - before).max() + 1e-7
+        np.testing.assert_allclose(weights, expected, atol=tolerance, rtol=0)
+    assert compiled_loss == pytest.approx(plain_loss, rel=1e-4)
 
 
 def test_overflow_skips_both_updates_and_halves_the_scale():

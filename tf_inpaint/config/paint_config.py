@@ -3,7 +3,7 @@
 import dataclasses
 
 from tf_inpaint.config.moved_data_config import moved_dataset
-from tf_inpaint.settings.fields import setting
+from tf_inpaint.settings.fields import SWITCH, setting
 from tf_inpaint.settings.search_settings import SearchSettings
 
 
@@ -24,6 +24,12 @@ class PaintConfig(SearchSettings):
         "number of further answers to draw for each image, with their uncertainty; 0: none",
         minimum=0,
         maximum=4096,
+    )
+    jit_compile: str = setting(
+        "false",
+        "compile the search with XLA; auto: on a GPU; it takes seconds after every change of a "
+        "setting on the page",
+        choices=SWITCH,
     )
     most_megabytes: float = setting(
         12.0, "maximum size of an uploaded file", above=0, maximum=10**5

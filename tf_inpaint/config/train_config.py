@@ -126,7 +126,7 @@ class TrainConfig:
     synchronized_batch_norm: bool = setting(False, "take the batch statistics over all replicas")
     jit_compile: str = setting(
         "auto",
-        "compile the steps with XLA; auto: on one GPU; not with --strategy",
+        "compile the steps with XLA; auto: on one GPU; not with --strategy or --deterministic",
         choices=SWITCH,
     )
     cache_gigabytes: float = setting(
@@ -191,6 +191,11 @@ class TrainConfig:
             raise ValueError(
                 "--jit_compile=true must go with --strategy=none, for several devices exchange "
                 f"gradients within a step; received --strategy={self.strategy}; leave one out."
+            )
+        if self.jit_compile == "true" and self.deterministic:
+            raise ValueError(
+                "--jit_compile=true must go without --deterministic, for the deterministic kernels "
+                "are not those of XLA; received --deterministic; leave one out."
             )
         check_items("augment", self.augment, AUGMENT)
         check_items("measure", self.measure, MEASURE)

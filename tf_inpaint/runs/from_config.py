@@ -61,9 +61,14 @@ def new_gan(config: TrainConfig) -> GAN:
         config.beta_1,
         config.beta_2,
         learning_rate(config, discriminator_rate, config.discriminator_steps),
-        jit_compile=config.strategy == "none" and compiles(config.jit_compile),
+        jit_compile=config.strategy == "none" and compiles_steps(config),
     )
     return gan
+
+
+def compiles_steps(config: TrainConfig) -> bool:
+    """Whether XLA compiles the steps of a training on one device."""
+    return not config.deterministic and compiles(config.jit_compile)
 
 
 def learning_rate(config: TrainConfig, start: float, updates: int):

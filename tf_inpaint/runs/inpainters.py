@@ -22,6 +22,9 @@ def frozen_networks(
         run: a trained run.
         wrap: applied to each function, such as `tf.function`.
     """
+    # With other algorithms of cuDNN, the last bits of an answer would differ from run to run. The
+    # variable acts until the first convolution of the process.
+    os.environ.setdefault("TF_CUDNN_DETERMINISTIC", "1")
     wrap = wrap or (lambda function: function)
     return FrozenNetworks(
         wrap(fold_normalization(run.generator)),

@@ -247,6 +247,7 @@ def encoder_training(run: Run) -> tuple[EncoderTraining, CheckpointFolder]:
         fold_normalization(run.generator),
         run.config.encoder_steps,
         seed=run.config.seed,
+        jit_compile=from_config.compiles_steps(run.config),
     )
     manager = encoder_checkpoints(run, training.state)
     restore(manager)
