@@ -168,8 +168,9 @@ def test_stopped_run_ends_like_an_uninterrupted_run(finished):
 def test_sigterm_saves_and_exits(finished):
     code, output = finished.terminated.code, finished.terminated.output
     assert code == 128 + signal.SIGTERM
-    assert output.startswith("SIGTERM: saved step ")
-    step = int(output.split()[3])
+    line = output.splitlines()[-1]
+    assert line.startswith("SIGTERM: saved step ")
+    step = int(line.split()[3])
     assert 161 <= step < 305
     assert f"ckpt-{step}.index" in finished.terminated.checkpoints
     assert finished.terminated.pictures == {"training.gif", "training.png"}
@@ -200,6 +201,7 @@ def test_run_directory(finished):
         "events",
         "config.flags",
         "config.json",
+        "data.json",
         "metrics.csv",
         "samples",
         *samples,

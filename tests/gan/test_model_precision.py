@@ -19,10 +19,10 @@ from tf_inpaint.gan.networks import fold_normalization
         {"dtype": "mixed_bfloat16"},
         {"augment": ("color", "translation", "cutout")},
         {"loss": "wasserstein", "normalization": "layer", "gradient_penalty": 1.0},
-        {"loss": "hinge", "normalization": "spectral", "discriminator_steps": 2},
+        {"loss": "hinge", "normalization": "spectral", "generator_steps": 2},
         {"loss": "minimax", "normalization": "none", "r1": 1.0, "feature_matching": 1.0},
-        {"architecture": "resnet", "generator_steps": 2, "reuse_generated": False},
-        {"reuse_generated": True, "label_smoothing": 0.1},
+        {"architecture": "resnet"},
+        {"reuse_generated": True, "label_smoothing": 0.1, "discriminator_steps": 2},
     ],
     ids=lambda settings: "-".join(settings),
 )

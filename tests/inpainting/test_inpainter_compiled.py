@@ -72,8 +72,10 @@ def test_compiled_search_answers_as_the_plain_one(settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", networks.ARCHITECTURES)
-@pytest.mark.parametrize("norm", networks.Discriminator.NORMALIZATIONS)
+@pytest.mark.parametrize(
+    ("architecture", "norm"),
+    [("dcgan", "batch"), ("dcgan", "spectral"), ("dcgan", "layer"), ("resnet", "batch")],
+)
 def test_every_network_compiles(architecture, norm):
     """The networks of any run can be searched by a compiled search."""
     keras.utils.set_random_seed(0)
