@@ -41,8 +41,11 @@ CHANGEABLE_SETTINGS = {
     "keep_checkpoints",
     "data_dir",
     "encoder_steps",
+    "cache_gigabytes",
+    "jit_compile",
 }
-"""Settings that may change when a run continues, for they change neither a step nor its rank."""
+"""Settings that may change when a run continues. They change neither the images and random numbers
+of a step nor its rank; XLA changes rounding, as another machine does."""
 
 LEARNING_RATES = {"learning_rate", "discriminator_learning_rate"}
 """Settings that may change when a run continues, so that a training that failed can be saved."""
