@@ -100,13 +100,15 @@ class Page:
         return 500, b""
 
     def upload(self, name, content):
-        """Uploads a file. Returns its description, as the page sends it."""
+        """Uploads a file. Returns its description, as the page sends it, or None if refused."""
         boundary = uuid.uuid4().hex
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{name}"'
         body = head.encode() + b"\r\n\r\n" + content + f"\r\n--{boundary}--\r\n".encode()
-        _, answer = self.request(
+        status, answer = self.request(
             "gradio_api/upload", body, f"multipart/form-data; boundary={boundary}"
         )
+        if status != 200:
+            return None
         return {"path": json.loads(answer)[0], "meta": {"_type": "gradio.FileData"}}
 
     def inputs(self, function):
