@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
     @property
     def last_line(self) -> str:
         """The last line of stderr, shortened."""
-        return (self.stderr.splitlines() or [""])[-1][:300]
+        return (self.stderr.splitlines() or [""])[-1][:2000]
 
 
 class Process:
