@@ -183,11 +183,12 @@ def find_masks(config: ClientConfig) -> MaskSource:
         config.seed,
         config.mask_scale,
         config.invert_mask,
+        config.grow_mask,
         max_pixels=config.max_pixels,
     )
     if isinstance(source, MaskFolder):
         for path in list(source.files.values())[:1]:
-            source.read(path)
+            source.reader.read(path)
     return source
 
 

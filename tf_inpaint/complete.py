@@ -90,6 +90,7 @@ def new_plan(config: CompleteConfig) -> Plan:
         config.seed,
         config.mask_scale,
         config.invert_mask,
+        config.grow_mask,
         max_pixels=config.max_pixels,
     )
     maker = new_example_maker(config, trained)

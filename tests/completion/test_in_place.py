@@ -12,6 +12,7 @@ from tiny import SIZE, picture
 from tf_inpaint.completion import sheet
 from tf_inpaint.completion.job import Job
 from tf_inpaint.compositing import blending, large_images
+from tf_inpaint.compositing.mask_growth import grow
 from tf_inpaint.files import images
 from tf_inpaint.inputs.masked_images import GRAY
 from tf_inpaint.latent_search import objective
@@ -159,6 +160,17 @@ def test_sheet_and_film_show_images_of_all_sizes(job_of):
         # The first four images have two, none, one and one square.
         assert film.size == (4 * 4 * SIZE + 3 * 2, 3 * 4 * SIZE + 2 * 2)
         assert 4 < film.n_frames <= 13
+
+
+def test_a_grown_hole_is_filled(folder, tmp_path):
+    """The hole grows at the size of the image. A job goes on with the same growth alone."""
+    path, changes = folder / "photos/tall.png", settings(folder, grow_mask=4)
+    assert run(folder, tmp_path / "out", path, **changes) == 0
+    known, original = grow(known_of("tall"), 4), to_gray(photograph("tall"))
+    masked = images.read(tmp_path / "out/details/tall/masked.png")
+    np.testing.assert_array_equal(masked, np.where(known > 0, original, GRAY))
+    with pytest.raises(ValueError, match=r"differs in grow_mask \(4 there\)"):
+        run(folder, tmp_path / "out", path, **settings(folder, grow_mask=5))
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)

@@ -43,6 +43,13 @@ def test_job_goes_on_with_its_settings(job):
     check(job, overwrite=True, steps=6)
 
 
+def test_job_of_an_earlier_version_had_the_defaults_of_later_settings(job):
+    for name, value in folders.LATER_SETTINGS.items():
+        check(job, **{name: value})
+        with pytest.raises(ValueError, match=f"differs in {name} "):
+            check(job, **{name: "another"})
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_folder_that_no_job_wrote_is_never_used(tmp_path, overwrite):
     (tmp_path / "0.png").write_text("precious")

@@ -11,6 +11,7 @@ from photographs import new_item, noise, save_picture
 from PIL import Image
 
 from tf_inpaint.compositing import masks
+from tf_inpaint.compositing.mask_growth import grow
 from tf_inpaint.inputs.mask_sources import MaskFile, MaskFolder, NamedMask, new_mask_source
 from tf_inpaint.inputs.seeds import mask_file_index
 
@@ -45,6 +46,22 @@ def test_white_is_known_in_a_mask_file(tmp_path):
     inverted = new_mask_source(path, 0, invert=True).known_of(new_item(noise()), SIZE)
     np.testing.assert_array_equal(inverted, 1 - known)
     assert source.label("a.png") == path
+
+
+def test_the_hole_of_any_mask_grows(tmp_path):
+    """A mask with a name, a file and a folder: each by the same function, at its own size."""
+    hole = np.full((20, 30, 1), 255, np.uint8)
+    hole[9:11, 14:16] = 0
+    path = str(save_picture(tmp_path / "a.png", hole))
+    for mask, known in (
+        (path, hole / 255),
+        (str(tmp_path), hole / 255),
+        ("center", masks.make("center", *SIZE, 0)),
+    ):
+        for pixels in (-1, 0, 3):
+            source = new_mask_source(mask, 0, grow_pixels=pixels)
+            grown = source.known_of(new_item(noise(), "a.png"), SIZE)
+            np.testing.assert_array_equal(grown, grow(known, pixels))
 
 
 def test_mask_with_more_pixels_than_allowed_is_refused(tmp_path):
@@ -161,6 +178,10 @@ def test_any_file_of_a_folder_may_be_picked(tmp_path):
         (
             {"mask": "center", "invert": True},
             "--invert_mask must go with a mask file or folder; .*center",
+        ),
+        (
+            {"mask": "lowres", "grow_pixels": 2},
+            "--grow_mask must go with a mask that has a hole and known pixels; received 2 with",
         ),
         (
             {"mask": "FILE", "scale": 0.5},

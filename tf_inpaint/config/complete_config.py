@@ -30,6 +30,13 @@ class CompleteConfig(SearchSettings):
         path=True,
     )
     invert_mask: bool = setting(False, "in mask files white is the hole")
+    grow_mask: int = setting(
+        0,
+        "number of pixels by which the hole is grown in all directions, before the mask is "
+        "resized; negative: the hole is shrunk",
+        minimum=-1000,
+        maximum=1000,
+    )
     mask_scale: float | None = setting(
         None,
         "size of the hole of a mask with a name: fraction of the side, or of the pixels; "

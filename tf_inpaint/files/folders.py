@@ -15,6 +15,8 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 """First bytes of every PNG file."""
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 """Last bytes of every PNG file."""
+LATER_SETTINGS: dict[str, Any] = {"grow_mask": 0}
+"""Values of settings that did not exist when an earlier version of this package wrote a record."""
 
 log = logging.getLogger("tf_inpaint")
 
@@ -115,7 +117,7 @@ def check(
     changed = [
         name
         for name, value in settings.items()
-        if name not in unchecked_settings and existing.get(name) != value
+        if name not in unchecked_settings and existing.get(name, LATER_SETTINGS.get(name)) != value
     ]
     if changed and not overwrite:
         changes = ", ".join(f"{name} ({existing.get(name)} there)" for name in changed)

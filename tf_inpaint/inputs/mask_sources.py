@@ -3,7 +3,6 @@
 No TensorFlow: the client uses this module too.
 """
 
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -15,13 +14,12 @@ import numpy as np
 from tf_inpaint.compositing import masks
 from tf_inpaint.files import image_folders, images
 from tf_inpaint.files.file_versions import read_version
+from tf_inpaint.inputs.mask_reading import MaskReader
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.inputs.seeds import mask_file_index
 
-MAX_HOLE_SHARE = 0.9
-"""Share of hole pixels above which a mask file may have black and white swapped."""
-
-log = logging.getLogger("tf_inpaint")
+NAMES_WITHOUT_GROWTH = ("lowres", "full", "empty")
+"""Names of the masks that have no border between a hole and known pixels."""
 
 
 class MaskSource(Protocol):
@@ -60,16 +58,21 @@ class NamedMask:
         name: one of `masks.NAMES`.
         seed: seed of the command.
         scale: size of the hole, in (0, 1); None: the default of this mask.
+        reader: grows the holes.
     """
 
-    def __init__(self, name: str, seed: int, scale: float | None = None):
+    def __init__(
+        self, name: str, seed: int, scale: float | None = None, reader: MaskReader | None = None
+    ):
         self.name = name
         self.seed = seed
         self.scale = scale
+        self.reader = reader or MaskReader()
 
     def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
         """See `MaskSource`."""
-        return masks.make(self.name, *size, item.seeds(self.seed), self.scale)
+        known = masks.make(self.name, *size, item.seeds(self.seed), self.scale)
+        return self.reader.grow(known, self.name)
 
     def version(self, item: Input, recorded: Mapping[str, Any]) -> dict[str, Any] | None:
         """See `MaskSource`."""
@@ -85,17 +88,16 @@ class MaskFile:
 
     Args:
         path: path of the file.
-        invert: in the file, white is the hole.
-        max_pixels: maximum number of pixels; see `images.read`.
+        reader: reads the file.
 
     Raises:
         ValueError: the file cannot be read, or is not black and white.
     """
 
-    def __init__(self, path: str, invert: bool = False, max_pixels: int = images.MAX_PIXELS):
+    def __init__(self, path: str, reader: MaskReader):
         self.path = path
         self._version = read_version(path, {})
-        self.known = read_mask(Path(path), invert, set(), max_pixels)
+        self.known = reader.read(Path(path))
 
     def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
         """See `MaskSource`."""
@@ -117,25 +119,17 @@ class MaskFolder:
 
     Args:
         folder: path of the folder. Its subfolders count too.
-        invert: in the files, white is the hole.
+        reader: reads the files.
         pick_seed: each image takes any of the files instead, by this seed.
-        max_pixels: maximum number of pixels of a file; see `images.read`.
 
     Raises:
         ValueError: with `pick_seed`, the folder has no image file.
     """
 
-    def __init__(
-        self,
-        folder: str,
-        invert: bool = False,
-        pick_seed: int | None = None,
-        max_pixels: int = images.MAX_PIXELS,
-    ):
+    def __init__(self, folder: str, reader: MaskReader, pick_seed: int | None = None):
         self.folder = folder
-        self.invert = invert
+        self.reader = reader
         self.pick_seed = pick_seed
-        self.max_pixels = max_pixels
         names = image_folders.list_files(folder)
         # Files are picked from one file of each stem. Another list would change all picks.
         self.files = {Path(name).stem: Path(folder) / name for name in names}
@@ -143,7 +137,6 @@ class MaskFolder:
         for name in names:
             for spelling, names_of in zip(spellings(name), self.names_by_spelling, strict=True):
                 names_of.setdefault(spelling, []).append(name)
-        self.warned: set[str] = set()
         if pick_seed is not None and not self.files:
             raise ValueError(
                 f"A mask folder must hold image files; {folder} holds none; check the path."
@@ -151,7 +144,7 @@ class MaskFolder:
 
     def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
         """See `MaskSource`."""
-        return self.read(self.file_of(item.key))
+        return self.reader.read(self.file_of(item.key))
 
     def version(self, item: Input, recorded: Mapping[str, Any]) -> dict[str, Any] | None:
         """See `MaskSource`."""
@@ -163,10 +156,6 @@ class MaskFolder:
     def label(self, key: str) -> str:
         """See `MaskSource`."""
         return str(self.file_of(key))
-
-    def read(self, path: Path) -> np.ndarray:
-        """Returns `known` of one file. See `read_mask`."""
-        return read_mask(path, self.invert, self.warned, self.max_pixels)
 
     def file_of(self, key: str) -> Path:
         """Returns the mask file of the image with this key.
@@ -199,6 +188,7 @@ def new_mask_source(
     seed: int,
     scale: float | None = None,
     invert: bool = False,
+    grow_pixels: int = 0,
     pick_from_folder: bool = False,
     max_pixels: int = images.MAX_PIXELS,
 ) -> NamedMask | MaskFile | MaskFolder:
@@ -209,6 +199,7 @@ def new_mask_source(
         seed: seed of the command. Masks are drawn, and files are picked, by this seed.
         scale: size of the hole, in (0, 1); only with a name.
         invert: in a file, white is the hole; only with a file or folder.
+        grow_pixels: radius by which each hole is grown, or shrunk if negative.
         pick_from_folder: an image takes any file of the folder, by the seed, instead of the file
             that fits its path or stem.
         max_pixels: maximum number of pixels of a file; see `images.read`.
@@ -217,20 +208,26 @@ def new_mask_source(
         ValueError: a file that is no picture, or a setting that this kind of mask does not have.
         FileNotFoundError: no such name, file or folder.
     """
+    reader = MaskReader(invert, grow_pixels, max_pixels)
     if mask in masks.NAMES:
+        if grow_pixels and mask in NAMES_WITHOUT_GROWTH:
+            raise ValueError(
+                "--grow_mask must go with a mask that has a hole and known pixels; received "
+                f"{grow_pixels} with {mask}; leave it out."
+            )
         if invert:
             raise ValueError(
                 f"--invert_mask must go with a mask file or folder; received {mask}; leave it out."
             )
-        return NamedMask(mask, seed, scale)
+        return NamedMask(mask, seed, scale, reader)
     if scale is not None:
         raise ValueError(
             f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out."
         )
     if os.path.isdir(mask):
-        return MaskFolder(mask, invert, seed if pick_from_folder else None, max_pixels)
+        return MaskFolder(mask, reader, seed if pick_from_folder else None)
     if os.path.exists(mask):
-        return MaskFile(mask, invert, max_pixels)
+        return MaskFile(mask, reader)
     raise FileNotFoundError(
         f"--mask must be one of {', '.join(masks.NAMES)}, a file or a folder; received {mask!r}; "
         "choose one of these or check the path."
@@ -252,43 +249,3 @@ def spellings(name: str) -> list[str]:
         composed = normalize("NFC", text)
         texts += [text, composed, normalize("NFC", composed.casefold())]
     return texts
-
-
-def read_mask(
-    path: Path, invert: bool, warned: set[str], max_pixels: int = images.MAX_PIXELS
-) -> np.ndarray:
-    """Reads a mask file, and warns of a mask without a hole or with a large one.
-
-    Args:
-        path: path of the file.
-        invert: in the file, white is the hole.
-        warned: kinds of warnings that were logged before, which are not logged again.
-        max_pixels: maximum number of pixels; see `images.read`.
-
-    Returns:
-        `known`, `[H, W, 1]` float32.
-
-    Raises:
-        ValueError: the file cannot be read, or is not black and white.
-    """
-    # Read the file.
-    picture = images.read(path, max_pixels=max_pixels)
-    if images.has_one_color_and_transparency(path):
-        raise ValueError(masks.HOLE_IN_ALPHA.format(path))
-    known = masks.from_picture(picture, invert, str(path))
-    # Warn of what may not be meant.
-    share = masks.hole_share(known)
-    effect = {0: ", so that nothing is filled", 1: ", so that no pixel is known"}.get(share, "")
-    if (effect or share > MAX_HOLE_SHARE) and effect not in warned:
-        warned.add(effect)
-        white, remedy = ("hole", "drop") if invert else ("known", "pass")
-        log.warning(
-            "The mask %s reads as %.0f %% hole%s, because white is %s; if the mask is meant the "
-            "other way round, %s --invert_mask.",
-            path,
-            100 * share,
-            effect,
-            white,
-            remedy,
-        )
-    return known

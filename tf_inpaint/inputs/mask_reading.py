@@ -1,0 +1,85 @@
+"""How the picture of a mask becomes `known`, and warnings of masks that may not be meant."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from tf_inpaint.compositing import masks
+from tf_inpaint.compositing.mask_growth import grow
+from tf_inpaint.files import images
+
+MAX_HOLE_SHARE = 0.9
+"""Share of hole pixels above which a mask file may have black and white swapped."""
+
+log = logging.getLogger("tf_inpaint")
+
+
+@dataclasses.dataclass
+class MaskReader:
+    """Reads mask files, and changes the masks of files and of names alike."""
+
+    invert: bool = False
+    """Whether white is the hole in a file."""
+    grow_pixels: int = 0
+    """Radius by which each hole is grown, or shrunk if negative; see `mask_growth.grow`."""
+    max_pixels: int = images.MAX_PIXELS
+    """Maximum number of pixels of a file; see `images.read`."""
+    warned: set[str] = dataclasses.field(default_factory=set)
+    """Kinds of warnings that were logged before, which are not logged again."""
+
+    def read(self, path: Path) -> np.ndarray:
+        """Reads a mask file, and warns of a mask without a hole or with a large one.
+
+        Args:
+            path: path of the file.
+
+        Returns:
+            `known`, `[H, W, 1]` float32.
+
+        Raises:
+            ValueError: the file cannot be read, or is not black and white.
+        """
+        # Read the file.
+        picture = images.read(path, max_pixels=self.max_pixels)
+        if images.has_one_color_and_transparency(path):
+            raise ValueError(masks.HOLE_IN_ALPHA.format(path))
+        known = masks.from_picture(picture, self.invert, str(path))
+        # Warn of what may not be meant.
+        share = masks.hole_share(known)
+        effect = {0: ", so that nothing is filled", 1: ", so that no pixel is known"}.get(share, "")
+        if effect or share > MAX_HOLE_SHARE:
+            white, remedy = ("hole", "drop") if self.invert else ("known", "pass")
+            self.warn_once(
+                f"The mask %s reads as %.0f %% hole{effect}, because white is {white}; if the mask "
+                f"is meant the other way round, {remedy} --invert_mask.",
+                path,
+                100 * share,
+            )
+        return self.grow(known, path)
+
+    def grow(self, known: np.ndarray, name: Path | str) -> np.ndarray:
+        """Grows the hole of a mask, and warns if no hole or no known pixel is left.
+
+        Args:
+            known: `[H, W, 1]`, 1 = the pixel is given, 0 = hole.
+            name: name of the mask in the warning.
+        """
+        grown = grow(known, self.grow_pixels)
+        share = masks.hole_share(grown)
+        if share in (0, 1) and share != masks.hole_share(known):
+            rest = "known pixel" if share else "hole"
+            self.warn_once(
+                f"--grow_mask=%d leaves no {rest} in the mask %s; a number nearer to 0 changes "
+                "the mask less.",
+                self.grow_pixels,
+                name,
+            )
+        return grown
+
+    def warn_once(self, message: str, *values) -> None:
+        """Logs a warning unless the same message was logged before with any values."""
+        if message not in self.warned:
+            self.warned.add(message)
+            log.warning(message, *values)
