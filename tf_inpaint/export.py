@@ -2,6 +2,7 @@
 
     python -m tf_inpaint.export --run_dir=runs/digits
     python -m tf_inpaint.export --run_dir=runs/faces --export_dir=export/faces --steps=50
+    python -m tf_inpaint.export --run_dir=runs/faces --signatures=encode,complete_fast_encoded
 
 Writes the next version below `export/NAME/`, and overwrites nothing. The whole search runs in the
 graph, with the settings of the command line. The model gets its version number after it was loaded,
@@ -9,7 +10,8 @@ run and compared with the library. Needs the extra `serving`, for the warm-up re
 
 The signatures: `complete` searches as the flags say. `complete_fast` takes --fast_steps steps from
 the encoder's z and draws no samples. `complete_best` answers with the mean of --best_samples
-samples. Each has a form `..._encoded` that takes and returns image files. See export/README.md.
+samples. Each has a form `..._encoded` that takes and returns image files. The command prints the
+size of an export with each signature alone. See export/README.md.
 """
 
 import dataclasses
@@ -38,7 +40,7 @@ A difference in the last bit leads a sampling chain to another sample; that stay
 
 def run(config: ExportConfig) -> int:
     """Writes a version of the model and returns 0."""
-    from tf_inpaint.exporting import export_check, export_record, warm_up
+    from tf_inpaint.exporting import export_check, export_record, signature_sizes, warm_up
     from tf_inpaint.exporting.signatures import ServedModel
     from tf_inpaint.runs import required_memory, run_directory
 
@@ -61,11 +63,14 @@ def run(config: ExportConfig) -> int:
         hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=folder))
         try:
             model.save(hidden)
-            export_record.write(hidden / "assets.extra" / "export.json", config, model, trained)
+            sizes = signature_sizes.signature_sizes(hidden)
+            record_path = hidden / "assets.extra" / "export.json"
+            export_record.write(record_path, config, model, trained, sizes)
             requests = export_check.example_inputs(model, WARM_UP_ROWS)
             # The default signature has inputs and outputs of its own, which the server prepares
             # apart.
-            requests = {"serving_default": requests["complete"]} | requests
+            if "complete" in requests:
+                requests = {"serving_default": requests["complete"]} | requests
             warm_up.write(
                 hidden / "assets.extra" / "tf_serving_warmup_requests", folder.name, requests
             )
@@ -76,9 +81,8 @@ def run(config: ExportConfig) -> int:
             raise
     megabytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
     seconds = time.perf_counter() - started
-    print(
-        f"{target}: {', '.join(model.functions)}; {megabytes:.0f} MB, checked, in {seconds:.0f} s"
-    )
+    parts = ", ".join(f"{name} ({sizes[name] / 1e6:.1f} MB)" for name in model.functions)
+    print(f"{target}: {parts}; {megabytes:.1f} MB together, checked, in {seconds:.0f} s")
     return 0
 
 

@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
+import tensorflow as tf
 from sentences import assert_one_sentence
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tf_inpaint import export
 from tf_inpaint.config import ExportConfig, launch
@@ -79,6 +82,7 @@ def test_next_version_is_the_next_number_and_none_is_overwritten(tmp_path):
     ("changes", "words"),
     [
         ({"start": "encoder"}, ["--start=encoder", "a run without an encoder"]),
+        ({"signatures": ("encode",)}, ["--signatures", "encode for a run without an encoder"]),
         ({"max_pixels": 783}, ["--max_pixels must be at least 784", "783", "raise it"]),
     ],
 )
@@ -136,7 +140,6 @@ def test_export_that_answers_otherwise_is_one_sentence_and_leaves_nothing(
     exported, tmp_path, monkeypatch, capsys
 ):
     """Its own check finds a generator that was tampered with on the way to the file."""
-    monkeypatch.setattr(ExportConfig, "presets", lambda self, encoder: {"complete": self})
     monkeypatch.setattr(
         "tf_inpaint.exporting.signatures.ServedModel.generate",
         lambda self, z: {"images": -self.generator(z)},
@@ -145,8 +148,7 @@ def test_export_that_answers_otherwise_is_one_sentence_and_leaves_nothing(
     flags = [
         f"--run_dir={exported[0].run_dir}",
         f"--export_dir={tmp_path / 'digits'}",
-        "--steps=1",
-        "--samples=0",
+        "--signatures=generate",
     ]
     with pytest.raises(SystemExit) as ended:
         launch.launch(ExportConfig, export.run, "", flags)
@@ -155,9 +157,40 @@ def test_export_that_answers_otherwise_is_one_sentence_and_leaves_nothing(
     assert list((tmp_path / "digits").iterdir()) == []
 
 
-def test_export_to_a_folder_whose_name_looks_like_a_pattern(exported, tmp_path, monkeypatch):
-    monkeypatch.setattr(ExportConfig, "presets", lambda self, encoder: {"complete": self})
+def test_export_to_a_folder_whose_name_looks_like_a_pattern(exported, tmp_path):
     folder = tmp_path / "digits [2024]"
-    config = ExportConfig(run_dir=exported[0].run_dir, export_dir=str(folder), steps=1, samples=0)
+    config = ExportConfig(
+        run_dir=exported[0].run_dir, export_dir=str(folder), signatures=("generate",)
+    )
     assert export.run(config) == 0
     assert [path.name for path in folder.iterdir()] == ["1"]
+
+
+def test_chosen_signatures_alone_are_written_and_described(exported_with_encoder, tmp_path, capsys):
+    """The file has about the size that the whole export says for its largest signature."""
+    config, whole_folder = exported_with_encoder
+    names = ("encode", "generate")
+    config = dataclasses.replace(config, export_dir=str(tmp_path / "small"), signatures=names)
+    assert export.run(config) == 0
+    line, path = capsys.readouterr().out, tmp_path / "small" / "1"
+    assert re.search(r"1: generate \(0.0 MB\), encode \(2.3 MB\); 2.3 MB together, checked", line)
+    about, whole = (
+        json.loads((folder / "assets.extra" / "export.json").read_text())
+        for folder in (path, whole_folder / "1")
+    )
+    assert about["presets"] == {} and set(about["signature_bytes"]) == set(names)
+    size = (path / "saved_model.pb").stat().st_size
+    assert whole["signature_bytes"]["encode"] == pytest.approx(size, rel=0.03)
+    assert max(whole["signature_bytes"].values()) > 2 * size
+    records = tf.data.TFRecordDataset(str(path / "assets.extra" / "tf_serving_warmup_requests"))
+    requests = [
+        PredictionLog.FromString(record).predict_log.request
+        for record in records.as_numpy_iterator()
+    ]
+    assert {request.model_spec.signature_name for request in requests} == set(names)
+    assert set(tf.saved_model.load(str(path)).signatures) == set(names)
+
+
+def test_unknown_signature_is_refused():
+    with pytest.raises(ValueError, match="--signatures must be any of generate,.*'render'"):
+        ExportConfig(signatures=("encode", "render"))

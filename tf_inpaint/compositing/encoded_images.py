@@ -22,6 +22,10 @@ def attempt(function: Callable[[tf.Tensor], Any], argument: tf.Tensor, otherwise
     A data set can skip an element whose function fails, which other operations cannot.
     """
     results = tf.data.Dataset.from_tensors(argument).map(function).ignore_errors()
+    # For one element there is nothing to tune, and the end of the thread would be a warning.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    results = results.with_options(options)
     return results.reduce(otherwise, lambda _, value: value)
 
 
@@ -57,7 +61,8 @@ def header_size(file: tf.Tensor) -> tf.Tensor:
 
 def width_x_height(shape: tf.Tensor) -> tf.Tensor:
     """The size of an image in words, from its shape [height, width, ...]."""
-    return tf.strings.reduce_join(tf.strings.as_string(shape[1::-1]), separator=" x ")
+    # With a slice `shape[1::-1]`, TensorFlow's graph optimizer logs an error and gives up a pass.
+    return tf.strings.reduce_join(tf.strings.as_string(tf.gather(shape, [1, 0])), separator=" x ")
 
 
 def decode(file: tf.Tensor, name: str, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:

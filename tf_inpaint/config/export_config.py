@@ -2,8 +2,18 @@
 
 import dataclasses
 
-from tf_inpaint.settings.fields import setting
+from tf_inpaint.settings.fields import check_items, setting
 from tf_inpaint.settings.search_settings import SearchSettings
+
+PRESETS = ("complete", "complete_fast", "complete_best")
+"""Names of the signatures that complete images."""
+SIGNATURES = (
+    "generate",
+    "discriminate",
+    "encode",
+    *(f"{name}{form}" for name in PRESETS for form in ("", "_encoded")),
+)
+"""Names of all signatures."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +51,11 @@ class ExportConfig(SearchSettings):
     best_samples: int = setting(
         16, "number of answers; complete_best gives the mean of them", minimum=2, maximum=4096
     )
+    signatures: tuple[str, ...] = setting(
+        (),
+        "signatures to export; empty: all that the run can give; complete is also the default "
+        "signature, so without it there is none",
+    )
     max_pixels: int = setting(
         2**22,
         "maximum number of pixels of an encoded image, checked by its header",
@@ -50,6 +65,7 @@ class ExportConfig(SearchSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_items("signatures", self.signatures, SIGNATURES)
         if self.jit_compile == "true":
             raise ValueError(
                 "--jit_compile must be false or auto for an export, for TensorFlow Serving on a "

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tf_inpaint import __version__
@@ -13,7 +14,9 @@ from tf_inpaint.exporting.signatures import ServedModel
 from tf_inpaint.runs.run_directory import Run
 
 
-def write(path: Path, config: ExportConfig, model: ServedModel, run: Run) -> None:
+def write(
+    path: Path, config: ExportConfig, model: ServedModel, run: Run, sizes: Mapping[str, int]
+) -> None:
     """Writes the record and the folder that holds it.
 
     Args:
@@ -21,10 +24,12 @@ def write(path: Path, config: ExportConfig, model: ServedModel, run: Run) -> Non
         config: the settings of the command.
         model: the signatures, with the settings that every preset uses.
         run: the trained run.
+        sizes: number of bytes of each signature, by name.
     """
     record = {
         "export": dataclasses.asdict(config),
         "presets": model.settings(),
+        "signature_bytes": {name: sizes[name] for name in model.functions},
         "run": dataclasses.asdict(run.config) | {"step": run.step},
         "versions": versions(),
         "git_revision": git_revision(),

@@ -20,8 +20,9 @@ import tensorflow as tf
 
 from tf_inpaint.compositing import encoded_images
 from tf_inpaint.config import ExportConfig
+from tf_inpaint.config.export_config import SIGNATURES
 from tf_inpaint.inpainting import batch_graph
-from tf_inpaint.inpainting.inpainter import Inpainter
+from tf_inpaint.inpainting.inpainter import BLENDS, Inpainter
 from tf_inpaint.latent_search import posterior
 from tf_inpaint.latent_search.energy import PRIORS
 from tf_inpaint.runs.inpainters import frozen_networks
@@ -41,7 +42,10 @@ class ServedModel:
 
     Attributes:
         functions: the signatures by name.
-        presets: the inpainter of each signature that completes images, by name.
+        presets: the inpainter of each exported signature that completes images, by name.
+
+    Raises:
+        ValueError: the settings ask for a signature that the run cannot give.
     """
 
     def __init__(self, run: Run, config: ExportConfig):
@@ -51,18 +55,23 @@ class ServedModel:
         self.encoder = networks.encoder
         self.trained = run.config
         self.max_pixels, self.block_size = config.max_pixels, config.block_size
-        self.preset_settings = config.presets(self.encoder is not None)
+        self.names = chosen_signatures(config, self.encoder is not None)
+        self.preset_settings = {
+            name: settings
+            for name, settings in config.presets(self.encoder is not None).items()
+            if self.names.intersection([name, f"{name}_encoded"])
+        }
         self.presets = {
             name: Inpainter(networks, settings) for name, settings in self.preset_settings.items()
         }
         # All presets share these functions too.
-        self.blend = self.presets["complete"].blend
+        self.blend = BLENDS[config.blend]
         self.decode_pairs, self.encode_pairs = graph(self.decode_pairs), graph(self.encode_pairs)
         self.functions: dict[str, tf.types.experimental.ConcreteFunction] = {}
         self.add_signatures()
 
     def add_signatures(self) -> None:
-        """Traces every signature."""
+        """Traces every chosen signature."""
         side, channels = self.trained.image_size, self.trained.channels
         images = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
         masks = tf.TensorSpec([None, side, side, 1], tf.float32, "masks")
@@ -71,8 +80,7 @@ class ServedModel:
         z = tf.TensorSpec([None, self.trained.latent_size], tf.float32, "z")
         self.add("generate", self.generate, z)
         self.add("discriminate", self.discriminate, images)
-        if self.encoder:
-            self.add("encode", self.encode, images, masks)
+        self.add("encode", self.encode, images, masks)
         for name, inpainter in self.presets.items():
             # One function for both forms: the encoded form calls it.
             complete = graph(
@@ -86,7 +94,9 @@ class ServedModel:
     def add(
         self, name: str, function: Callable[..., dict[str, tf.Tensor]], *specs: tf.TensorSpec
     ) -> None:
-        """Adds a signature that checks the shapes of its inputs."""
+        """Adds a signature that checks the shapes of its inputs, if it was chosen."""
+        if name not in self.names:
+            return
 
         def checked(**inputs):
             with tf.control_dependencies(shape_assertions(inputs, specs)):
@@ -203,9 +213,29 @@ class ServedModel:
         }
 
     def save(self, path: Path) -> None:
-        """Writes the SavedModel. The default signature is `complete`."""
-        signatures = {"serving_default": self.functions["complete"], **self.functions}
+        """Writes the SavedModel. The default signature is `complete`, if it was chosen."""
+        signatures = dict(self.functions)
+        if "complete" in signatures:
+            signatures = {"serving_default": signatures["complete"], **signatures}
         tf.saved_model.save(tf.Module(), str(path), signatures=signatures)
+
+
+def chosen_signatures(config: ExportConfig, has_encoder: bool) -> set[str]:
+    """The names of the signatures to export.
+
+    Args:
+        config: the settings.
+        has_encoder: whether the run has an encoder.
+
+    Raises:
+        ValueError: the settings ask for a signature that the run cannot give.
+    """
+    if "encode" in config.signatures and not has_encoder:
+        raise ValueError(
+            "--signatures must name what the run can give; received encode for a run without an "
+            "encoder; leave it out, or train with --encoder_steps."
+        )
+    return set(config.signatures or SIGNATURES) - (set() if has_encoder else {"encode"})
 
 
 def resolved_settings(inpainter: Inpainter) -> dict[str, Any]:
