@@ -12,6 +12,7 @@ some images failed; 2: no image could be used.
 """
 
 import dataclasses
+import io
 import logging
 from collections.abc import Sequence
 from itertools import chain
@@ -22,8 +23,9 @@ from tf_inpaint.files import folders, images
 from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.files.journal import Journal
 from tf_inpaint.inputs.input_versions import forget_edited, inputs_entry
-from tf_inpaint.inputs.mask_sources import MaskFolder, MaskSource, new_mask_source
+from tf_inpaint.inputs.mask_sources import ALPHA, MaskFolder, MaskSource, new_mask_source
 from tf_inpaint.inputs.named_images import Input, files, rename_for_job
+from tf_inpaint.inputs.result_files import ResultWriter
 from tf_inpaint.inputs.seeds import served_seed
 from tf_inpaint.serving.file_requests import FileAnswer, request_completions
 from tf_inpaint.serving.signature_client import Client, Completion, EncodedCompletion
@@ -62,6 +64,7 @@ class ClientJob:
     def __init__(self, config: ClientConfig):
         self.config = config
         self.out_dir = Path(config.out_dir)
+        self.writer = ResultWriter(config.format, has_alpha=config.mask != ALPHA)
         self.settings = dataclasses.asdict(config) | {"command": "client"}
         fields = {"file": str, "completion": str}
         self.journal = Journal(self.out_dir / "completions.jsonl", fields)
@@ -114,16 +117,22 @@ class ClientJob:
             self.journal.replace(self.done.values())
             self._outdated = False
         item = answer.input
+        name = self.writer.write(
+            self.out_dir,
+            item.stem,
+            images.read(io.BytesIO(answer.png)),
+            answer.known,
+            answer.details,
+            answer.png,
+        )
         row = {
             "file": item.file,
-            "completion": f"{item.stem}.png",
+            "completion": name,
             "mask": self.config.mask,
             "energy": answer.energy,
             "seed": served_seed(self.config.seed, item.key),
             **self._inputs.pop(item.file, {}),
         }
-        with images.atomic(self.out_dir / row["completion"]) as path:
-            path.write_bytes(answer.png)
         self.journal.append([row])
         self.done[item.file] = row
 
@@ -139,7 +148,9 @@ def run_locked(config: ClientConfig) -> int:
     # Find out what to do.
     job = ClientJob(config)
     masks = find_masks(config)
-    items = rename_for_job(files(config.images, job.out_dir, config.max_pixels), job.done)
+    over_white = config.mask != ALPHA
+    items = files(config.images, job.out_dir, config.max_pixels, over_white)
+    items = rename_for_job(items, job.done)
     if not items:
         raise ValueError(
             f"Image files are required; {', '.join(config.images) or 'none'} holds none; "

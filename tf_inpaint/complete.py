@@ -26,7 +26,7 @@ from tf_inpaint.completion.blocks import blocks
 from tf_inpaint.completion.job import Job
 from tf_inpaint.compositing import masks
 from tf_inpaint.config import CompleteConfig, TrainConfig
-from tf_inpaint.inputs.mask_sources import MaskSource, new_mask_source
+from tf_inpaint.inputs.mask_sources import ALPHA, MaskSource, new_mask_source
 from tf_inpaint.inputs.masked_images import Example, ExampleMaker
 from tf_inpaint.inputs.named_images import (
     Input,
@@ -143,7 +143,7 @@ def find_images(config: CompleteConfig, trained: TrainConfig, out_dir: Path) -> 
     """
     if not config.images:
         return held_out(pictures(trained, "held_out"), config.count)
-    items = files(config.images, out_dir, config.max_pixels)
+    items = files(config.images, out_dir, config.max_pixels, over_white=config.mask != ALPHA)
     if not items:
         raise ValueError(
             f"Image files are required; {', '.join(config.images)} holds none; check the path."

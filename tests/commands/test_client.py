@@ -111,16 +111,6 @@ def test_mask_file_and_its_inverse(double, photos):
         np.testing.assert_array_equal(unchanged, (known[0] > 0) != invert)
 
 
-def test_a_grown_hole_is_sent(double, photos):
-    """The hole grows at the size of the image, on the side of the known pixels."""
-    config = new_config(double, photos, images=(str(photos / "a.png"),), mask="left", grow_mask=2)
-    assert client.run(config) == 0
-    (text,) = double.requests[0]["inputs"]["image_bytes"]
-    picture = images.read(io.BytesIO(base64.b64decode(text["b64"])))
-    original = images.read(photos / "a.png")
-    np.testing.assert_array_equal((picture == original).all(axis=2)[0], np.arange(12) >= 6 + 2)
-
-
 # --- Failures.
 
 

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tf_inpaint.files import folders, images
 
@@ -102,16 +103,27 @@ def test_picture_is_whole_from_its_first_byte_to_its_last(tmp_path):
     path = tmp_path / "a.png"
     images.write(path, np.zeros((5, 4, 3)))
     data = path.read_bytes()
-    assert folders.is_whole_png(path)
+    assert folders.is_whole(path)
     for damaged in (b"", b"text", data[:-1], data[1:], data[:8], data[-12:], data + b"\n"):
         path.write_bytes(damaged)
-        assert not folders.is_whole_png(path)
+        assert not folders.is_whole(path)
     path.unlink()
-    assert not folders.is_whole_png(path)
+    assert not folders.is_whole(path)
     path.mkdir()
-    assert not folders.is_whole_png(path)
+    assert not folders.is_whole(path)
     os.mkfifo(tmp_path / "pipe.png")
-    assert not folders.is_whole_png(tmp_path / "pipe.png")
+    assert not folders.is_whole(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "a.jpeg", "a.webp", "a.tif", "a.bmp", "a.gif"])
+def test_picture_of_another_format_is_whole_too(tmp_path, name):
+    path = tmp_path / name
+    Image.fromarray(np.arange(60, dtype=np.uint8).reshape(6, 10)).save(path)
+    data = path.read_bytes()
+    assert folders.is_whole(path)
+    for damaged in (b"", b"text", data[: len(data) // 2], data[1:]):
+        path.write_bytes(damaged)
+        assert not folders.is_whole(path)
 
 
 def test_results_without_their_pictures_are_forgotten_and_named(tmp_path, caplog, monkeypatch):

@@ -15,9 +15,10 @@ from tf_inpaint.config import CompleteConfig
 from tf_inpaint.files import folders, images, npz_arrays
 from tf_inpaint.files.journal import Journal
 from tf_inpaint.inputs.input_versions import forget_edited, inputs_entry
-from tf_inpaint.inputs.mask_sources import MaskSource
+from tf_inpaint.inputs.mask_sources import ALPHA, MaskSource
 from tf_inpaint.inputs.masked_images import Example
 from tf_inpaint.inputs.named_images import Input
+from tf_inpaint.inputs.result_files import ResultWriter
 from tf_inpaint.metrics import bands
 
 if TYPE_CHECKING:  # The module imports TensorFlow.
@@ -63,6 +64,7 @@ class Job:
             None if config.overwrite else folders.read_object(out_dir / "config.json")
         )
         self.config = config
+        self.writer = ResultWriter(config.format, has_alpha=config.mask != ALPHA)
         self.settings = dataclasses.asdict(config) | {"command": "complete", "networks": networks}
         part = "" if config.shard == "0/1" else "-" + config.shard.replace("/", "of")
         self.rows = out_dir / f"completions{part}.jsonl"
@@ -161,10 +163,12 @@ class Job:
             numbers: further entries of the row.
         """
         item = example.input
-        images.write(self.out_dir / f"{item.stem}.png", completion)
+        name = self.writer.write(
+            self.out_dir, item.stem, completion, example.known, example.details
+        )
         row = {
             "file": item.file,
-            "completion": f"{item.stem}.png",
+            "completion": name,
             **numbers,
             **search_numbers(completions),
             **({"squares": len(example.squares)} if example.in_place else {}),
@@ -225,7 +229,9 @@ class Job:
         with images.atomic(self.rows) as path:
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         self.journal.remove()
-        write_sheet(self.sheet, self.out_dir, stems, any("squares" in row for row in rows))
+        completions = {Path(row["completion"]).stem: row["completion"] for row in rows}
+        names = [completions[stem] for stem in stems if stem in completions]
+        write_sheet(self.sheet, self.out_dir, names, any("squares" in row for row in rows))
         write_page(self.page, rows, self.sheet, self.film, self.config, self.settings)
 
 

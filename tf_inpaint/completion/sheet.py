@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from tf_inpaint.files import images
+from tf_inpaint.inputs.masked_images import convert_channels
 
 COLUMNS = ("original", "masked", "generated", "completed")
 """Names of the columns, before those of several samples."""
@@ -16,32 +17,33 @@ CELL_SIDE = 256
 """Side of a cell in pixels, if images are completed in place."""
 
 
-def write_sheet(path: Path, out_dir: Path, stems: Sequence[str], in_place: bool) -> None:
+def write_sheet(path: Path, out_dir: Path, completions: Sequence[str], in_place: bool) -> None:
     """Writes the sheet, unless no image has details.
 
     Args:
         path: path of the sheet, replaced if it exists.
         out_dir: folder of the job with the completions, and with the other pictures in `details/`.
-        stems: names of the images in their order. An image without details has no row.
+        completions: names of the completions in their order. An image without details has no row.
         in_place: an image of the job may have any size.
     """
     # Find the pictures.
-    folders = {stem: out_dir / "details" / stem for stem in stems}
+    folders = {name: out_dir / "details" / Path(name).stem for name in completions}
     columns = [*COLUMNS]
     for name in (*(f"sample_{number}" for number in range(MAX_SAMPLES)), "uncertainty"):
         if any((folder / f"{name}.png").exists() for folder in folders.values()):
             columns.append(name)
     # Bring them to one size.
     cells = []
-    for stem, folder in folders.items():
+    for completion, folder in folders.items():
         if not folder.exists():
             continue
         paths = [folder / f"{name}.png" for name in columns]
-        paths[columns.index("completed")] = out_dir / f"{stem}.png"
+        paths[columns.index("completed")] = out_dir / completion
         # An image whose pixels are all known has no samples.
         white = np.full_like(images.read(paths[0]), 255)
         for picture_path in paths:
             picture = images.read(picture_path) if picture_path.exists() else white
+            picture = convert_channels(picture, white.shape[2])  # WebP has no gray.
             enlarged = (
                 fit_cell(picture, CELL_SIDE) if in_place else images.enlarge(picture[None])[0]
             )

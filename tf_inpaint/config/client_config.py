@@ -21,10 +21,13 @@ class ClientConfig:
     )
     mask: str = setting(
         "center",
-        "name of a mask, a file (white = known), or a folder of files, matched by file stem",
+        "name of a mask, a file (white = known), a folder of files, matched by file stem, or "
+        "alpha: the transparency of the images",
         path=True,
     )
-    invert_mask: bool = setting(False, "in mask files white is the hole")
+    invert_mask: bool = setting(
+        False, "in mask files white is the hole; with alpha, what is opaque"
+    )
     grow_mask: int = setting(
         0,
         "number of pixels by which the hole is grown in all directions, before the mask is "
@@ -61,6 +64,12 @@ class ClientConfig:
         "maximum number of pixels of an image or mask file, checked by its header",
         minimum=1,
         maximum=100_000_000,
+    )
+    format: str = setting(
+        "png",
+        "format of what is written, with the input's quality, ICC profile, EXIF data and "
+        "transparency; same: the input's format; JPEG and lossy WebP change known pixels",
+        choices=("png", "jpeg", "webp", "same"),
     )
     overwrite: bool = setting(False, "replace the job in out_dir")
 

@@ -26,10 +26,13 @@ class CompleteConfig(SearchSettings):
     )
     mask: str = setting(
         "center",
-        "name of a mask, a file (white = known), or a folder of files, matched by file stem",
+        "name of a mask, a file (white = known), a folder of files, matched by file stem, or "
+        "alpha: the transparency of the images",
         path=True,
     )
-    invert_mask: bool = setting(False, "in mask files white is the hole")
+    invert_mask: bool = setting(
+        False, "in mask files white is the hole; with alpha, what is opaque"
+    )
     grow_mask: int = setting(
         0,
         "number of pixels by which the hole is grown in all directions, before the mask is "
@@ -60,6 +63,12 @@ class CompleteConfig(SearchSettings):
         minimum=1,
         maximum=100_000_000,
     )
+    format: str = setting(
+        "png",
+        "format of what is written, with the input's quality, ICC profile, EXIF data and "
+        "transparency; same: the input's format; JPEG and lossy WebP change known pixels",
+        choices=("png", "jpeg", "webp", "same"),
+    )
     overwrite: bool = setting(False, "replace the job in out_dir")
     shard: str = setting("0/1", "i/n: this is machine i of n machines, 0 <= i < n")
 
@@ -69,6 +78,11 @@ class CompleteConfig(SearchSettings):
             raise ValueError(
                 "--count must go without images, for all given images are completed; received "
                 f"--count={self.count} with {self.images[0]!r}; drop one of the two."
+            )
+        if self.mask == "alpha" and not self.images:
+            raise ValueError(
+                "--mask=alpha must go with images, for the run's own have no transparency; "
+                "received none; name image files or folders."
             )
         shard = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", self.shard)
         if not shard or int(shard[1]) >= int(shard[2]):

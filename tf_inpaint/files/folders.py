@@ -11,11 +11,14 @@ from typing import Any
 
 from tf_inpaint.files import images
 
-PNG_START = b"\x89PNG\r\n\x1a\n"
-"""First bytes of every PNG file."""
-PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-"""Last bytes of every PNG file."""
-LATER_SETTINGS: dict[str, Any] = {"grow_mask": 0}
+PNG = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
+JPEG = b"\xff\xd8\xff", b"\xff\xd9"
+"""First and last bytes of every file of a format."""
+ENDS = dict.fromkeys((".png", ".apng"), PNG) | dict.fromkeys(
+    (".jpg", ".jpeg", ".jpe", ".jfif"), JPEG
+)
+"""First and last bytes by the suffix of a file, in lower case."""
+LATER_SETTINGS: dict[str, Any] = {"grow_mask": 0, "format": "png"}
 """Values of settings that did not exist when an earlier version of this package wrote a record."""
 
 log = logging.getLogger("tf_inpaint")
@@ -189,8 +192,8 @@ def forget_damaged(
         done: rows of the results by their keys.
         pictures: paths of the pictures of the results to check, by the keys of `done`.
     """
-    is_whole = functools.cache(is_whole_png)  # Several results may share a picture.
-    damaged = {key: path for key, paths in pictures.items() for path in paths if not is_whole(path)}
+    check = functools.cache(is_whole)  # Several results may share a picture.
+    damaged = {key: path for key, paths in pictures.items() for path in paths if not check(path)}
     for key in damaged:
         del done[key]
     if damaged:
@@ -216,19 +219,23 @@ def completion_paths(
     return {file: [out_dir / done[file]["completion"]] for file in files if file in done}
 
 
-def is_whole_png(path: Path) -> bool:
-    """Whether a path is a regular file that begins and ends as a PNG file does.
+def is_whole(path: Path) -> bool:
+    """Whether a path is a regular file that begins and ends as its suffix says.
 
-    So a file that is missing, empty, cut or of another kind is noticed without decoding it.
+    So a PNG or JPEG file that is missing, empty, cut or of another kind is noticed without decoding
+    it. A file of another format is decoded.
     """
     if not path.is_file():
         return False
+    ends = ENDS.get(path.suffix.lower())
     try:
+        if not ends:
+            return images.read(path).size > 0
         with path.open("rb") as file:
-            start = file.read(len(PNG_START))
-            file.seek(-len(PNG_END), os.SEEK_END)
-            return start == PNG_START and file.read() == PNG_END
-    except OSError:  # The file is shorter, or cannot be read.
+            start = file.read(len(ends[0]))
+            file.seek(-len(ends[1]), os.SEEK_END)
+            return (start, file.read()) == ends
+    except (OSError, ValueError):  # The file is shorter, or cannot be read.
         return False
 
 

@@ -62,7 +62,10 @@ def to_uint8(pictures: np.ndarray) -> np.ndarray:
 
 
 def read(
-    file: str | os.PathLike | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS
+    file: str | os.PathLike | BinaryIO,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    over_white: bool = True,
 ) -> np.ndarray:
     """Reads the picture in a file, as an image viewer shows it.
 
@@ -76,6 +79,8 @@ def read(
         name: name of the file in error messages. Default: the path.
         max_pixels: maximum number of pixels, which is checked before the pixels are decoded. More
             than `MAX_PIXELS` are never read.
+        over_white: lay transparent pixels over white; False: take their colors as if they were
+            opaque.
 
     Returns:
         uint8 [H, W, 1] for a gray picture, [H, W, 3] for a color picture.
@@ -95,7 +100,7 @@ def read(
             if picture.width * picture.height > min(max_pixels, MAX_PIXELS):
                 raise Image.DecompressionBombError
             ImageOps.exif_transpose(picture, in_place=True)  # By default it makes a copy.
-            pixels = _convert(picture, lambda strip: np.asarray(_gray_or_rgb(strip)))
+            pixels = _convert(picture, lambda strip: np.asarray(_gray_or_rgb(strip, over_white)))
     except FileNotFoundError:
         missing = "leads nowhere" if is_path and os.path.islink(file) else "does not exist"
         raise FileNotFoundError(
@@ -130,6 +135,27 @@ def _convert(picture: Image.Image, to_array: Callable[[Image.Image], np.ndarray]
     return result
 
 
+def read_alpha(file: str | os.PathLike) -> np.ndarray | None:
+    """Reads the transparency of a picture, turned as by `read`.
+
+    Args:
+        file: path of a file that `read` can read.
+
+    Returns:
+        uint8 `[H, W, 1]`, 0 = transparent, 255 = opaque; None: the file has no transparency.
+    """
+    with Image.open(file, formats=FORMATS) as picture:
+        if not _has_alpha(picture):
+            return None
+        ImageOps.exif_transpose(picture, in_place=True)
+        return _convert(picture, lambda s: np.asarray(s.convert("RGBA").getchannel("A")))[..., None]
+
+
+def _has_alpha(picture: Image.Image) -> bool:
+    # Pillow does not convert 16-bit pictures, and `read` ignores their transparency.
+    return picture.has_transparency_data and not picture.mode.startswith("I")
+
+
 def has_one_color_and_transparency(file: str | os.PathLike) -> bool:
     """Whether all pixels of a picture have the same color, but some are transparent.
 
@@ -139,8 +165,7 @@ def has_one_color_and_transparency(file: str | os.PathLike) -> bool:
         file: path of a file that `read` can read.
     """
     with Image.open(file, formats=FORMATS) as picture:
-        # Pillow does not convert 16-bit pictures, and `read` ignores their transparency.
-        if not picture.has_transparency_data or picture.mode.startswith("I"):
+        if not _has_alpha(picture):
             return False
         levels = _convert(picture, lambda strip: np.asarray(strip.convert("RGBA")))
     # The bounds of each channel. A comparison with the first color would take as much memory again.
@@ -148,7 +173,7 @@ def has_one_color_and_transparency(file: str | os.PathLike) -> bool:
     return bool(low[3] < 255 and (low[:3] == high[:3]).all())
 
 
-def _gray_or_rgb(picture: Image.Image) -> Image.Image:
+def _gray_or_rgb(picture: Image.Image, over_white: bool) -> Image.Image:
     mode = picture.mode
     if mode.startswith("I") or mode == "F":
         # Pillow's conversion would clip at 255 instead of scaling.
@@ -159,8 +184,9 @@ def _gray_or_rgb(picture: Image.Image) -> Image.Image:
         return Image.fromarray(np.rint(values * (255 / maximum)).astype(np.uint8))
     target = "L" if mode in ("1", "L", "LA", "La") else "RGB"
     if picture.has_transparency_data:
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture.convert("RGBA"))
+        picture = picture.convert("RGBA")
+        if over_white:
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return picture.convert(target)
 
 
@@ -190,7 +216,7 @@ def fit(picture: np.ndarray, image_size: int, channels: int, crop: int = 0) -> n
     side = len(square)
     rows = max(1, STRIP_PIXELS // side)
     strips = [
-        np.asarray(_resize(_image(square[top : top + rows]), image_size, min(rows, side - top)))
+        np.asarray(_resize(to_image(square[top : top + rows]), image_size, min(rows, side - top)))
         for top in range(0, side, rows)
     ]
     resized = _resize(Image.fromarray(np.concatenate(strips)), image_size, image_size)
@@ -242,7 +268,7 @@ def write(path: str | os.PathLike, picture: np.ndarray) -> None:
         picture: [H, W, 1 or 3], uint8, or float in [-1, 1].
     """
     with atomic(path) as temporary:
-        _image(picture).save(temporary, format="PNG")
+        to_image(picture).save(temporary, format="PNG")
 
 
 def animate(
@@ -267,7 +293,7 @@ def animate(
         raise ValueError("An animation needs at least one frame; received none; record some.")
     milliseconds = [round(1000 * seconds_per_frame)] * len(frames)
     milliseconds[-1] = round(1000 * max(last_frame_seconds, seconds_per_frame))
-    first, *others = map(_image, frames)
+    first, *others = map(to_image, frames)
     settings: dict = {"format": "GIF"}
     if Path(path).suffix.lower() == ".webp":
         settings = {"format": "WEBP", "lossless": True, "method": 2}
@@ -348,7 +374,13 @@ def _levels(pictures: np.ndarray) -> np.ndarray:
     return pictures if pictures.dtype == np.uint8 else to_uint8(pictures)
 
 
-def _image(picture: np.ndarray) -> Image.Image:
+def to_image(picture: np.ndarray) -> Image.Image:
+    """Converts a picture for Pillow.
+
+    Args:
+        picture: [H, W, 1 to 4], uint8, or float in [-1, 1]. 2 and 4 channels are gray and RGB with
+            transparency.
+    """
     levels = _levels(picture)
     # Pillow does not accept [H, W, 1].
     return Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels)

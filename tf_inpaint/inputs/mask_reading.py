@@ -46,18 +46,50 @@ class MaskReader:
         if images.has_one_color_and_transparency(path):
             raise ValueError(masks.HOLE_IN_ALPHA.format(path))
         known = masks.from_picture(picture, self.invert, str(path))
-        # Warn of what may not be meant.
+        self.check(known, f"mask {path}", "white")
+        return self.grow(known, path)
+
+    def read_alpha(self, path: Path | None, name: str) -> np.ndarray:
+        """Reads the transparency of a picture as a mask. Pixels with an alpha below 128 are hidden.
+
+        Args:
+            path: path of a file that `images.read` can read; None: there is no file.
+            name: name of the picture.
+
+        Returns:
+            `known`, `[H, W, 1]` float32.
+
+        Raises:
+            ValueError: the picture has no transparency.
+        """
+        alpha = path and images.read_alpha(path)
+        if alpha is None:
+            raise ValueError(
+                f"--mask=alpha must go with pictures that have transparency; {path or name} has "
+                "none; erase the hole in it, or choose another mask."
+            )
+        known = ((alpha >= 128) != self.invert).astype(np.float32)
+        self.check(known, f"transparency of {name}", "opaque")
+        return self.grow(known, name)
+
+    def check(self, known: np.ndarray, name: str, light: str) -> None:
+        """Warns of a mask without a hole or with a large one.
+
+        Args:
+            known: `[H, W, 1]`, 1 = the pixel is given, 0 = hole.
+            name: name of the mask in the warning.
+            light: what is known if the mask is not inverted.
+        """
         share = masks.hole_share(known)
         effect = {0: ", so that nothing is filled", 1: ", so that no pixel is known"}.get(share, "")
         if effect or share > MAX_HOLE_SHARE:
-            white, remedy = ("hole", "drop") if self.invert else ("known", "pass")
+            meaning, remedy = ("hole", "drop") if self.invert else ("known", "pass")
             self.warn_once(
-                f"The mask %s reads as %.0f %% hole{effect}, because white is {white}; if the mask "
+                f"The %s reads as %.0f %% hole{effect}, because {light} is {meaning}; if the mask "
                 f"is meant the other way round, {remedy} --invert_mask.",
-                path,
+                name,
                 100 * share,
             )
-        return self.grow(known, path)
 
     def grow(self, known: np.ndarray, name: Path | str) -> np.ndarray:
         """Grows the hole of a mask, and warns if no hole or no known pixel is left.

@@ -18,6 +18,8 @@ from tf_inpaint.inputs.mask_reading import MaskReader
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.inputs.seeds import mask_file_index
 
+ALPHA = "alpha"
+"""Name of the masks that are the transparency of the images."""
 NAMES_WITHOUT_GROWTH = ("lowres", "full", "empty")
 """Names of the masks that have no border between a hole and known pixels."""
 
@@ -81,6 +83,29 @@ class NamedMask:
     def label(self, key: str) -> str:
         """See `MaskSource`."""
         return self.name
+
+
+class AlphaMask:
+    """Masks that are the transparency of the images themselves.
+
+    Args:
+        reader: reads the transparency.
+    """
+
+    def __init__(self, reader: MaskReader):
+        self.reader = reader
+
+    def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
+        """See `MaskSource`."""
+        return self.reader.read_alpha(item.path, item.key)
+
+    def version(self, item: Input, recorded: Mapping[str, Any]) -> dict[str, Any] | None:
+        """See `MaskSource`."""
+        return None  # The version of the image is that of its mask.
+
+    def label(self, key: str) -> str:
+        """See `MaskSource`."""
+        return ALPHA
 
 
 class MaskFile:
@@ -191,14 +216,14 @@ def new_mask_source(
     grow_pixels: int = 0,
     pick_from_folder: bool = False,
     max_pixels: int = images.MAX_PIXELS,
-) -> NamedMask | MaskFile | MaskFolder:
+) -> NamedMask | AlphaMask | MaskFile | MaskFolder:
     """Returns the source of the masks that `--mask` names.
 
     Args:
-        mask: a name of `masks.NAMES`, a file or a folder. White is known.
+        mask: a name of `masks.NAMES`, `ALPHA`, a file or a folder. White is known.
         seed: seed of the command. Masks are drawn, and files are picked, by this seed.
         scale: size of the hole, in (0, 1); only with a name.
-        invert: in a file, white is the hole; only with a file or folder.
+        invert: in a file, white is the hole, or in an image what is opaque; not with a name.
         grow_pixels: radius by which each hole is grown, or shrunk if negative.
         pick_from_folder: an image takes any file of the folder, by the seed, instead of the file
             that fits its path or stem.
@@ -224,13 +249,15 @@ def new_mask_source(
         raise ValueError(
             f"--mask_scale must go with a mask's name; received {scale} with {mask}; leave it out."
         )
+    if mask == ALPHA and not pick_from_folder:
+        return AlphaMask(reader)
     if os.path.isdir(mask):
         return MaskFolder(mask, reader, seed if pick_from_folder else None)
     if os.path.exists(mask):
         return MaskFile(mask, reader)
     raise FileNotFoundError(
-        f"--mask must be one of {', '.join(masks.NAMES)}, a file or a folder; received {mask!r}; "
-        "choose one of these or check the path."
+        f"--mask must be one of {', '.join([*masks.NAMES, ALPHA])}, a file or a folder; received "
+        f"{mask!r}; choose one of these or check the path."
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from tf_inpaint.files import images
+from tf_inpaint.files import file_details, images
+from tf_inpaint.files.file_details import FileDetails
 from tf_inpaint.inputs.named_images import Input
 
 if TYPE_CHECKING:  # Both modules import TensorFlow.
@@ -46,6 +47,8 @@ class Example(NamedTuple):
     not completed in place."""
     crops: tuple[np.ndarray, np.ndarray] | None = None
     """The squares at the network's size, see `rows`; None: the image is not completed in place."""
+    details: FileDetails = FileDetails()
+    """What the image's file has beside its pixels. Its alpha has the size of the example."""
 
     @property
     def in_place(self) -> bool:
@@ -177,6 +180,7 @@ class ExampleMaker:
         """
         # Read the image and its mask.
         picture = item.read()
+        details = file_details.read(item.path) if item.path else FileDetails()
         size = (self.size, self.size)
         known = known_of(item, size)
         if self.resize_masks:
@@ -190,7 +194,7 @@ class ExampleMaker:
                 "mask."
             )
         if known.shape[:2] != size:
-            return self.in_place(item, picture, known)
+            return self.in_place(item, picture, known)._replace(details=details)
         # Fit the image to the network.
         original = images.fit(picture, self.size, self.channels, self.crop)
         if picture.shape != original.shape:
@@ -201,10 +205,11 @@ class ExampleMaker:
                 item.key,
                 f"{size_text(picture)} {color_text(picture)}",
             )
+        example = at_network_size(item, original, known)
         if self.low_resolution_factor:
             averages = box_averages(original, self.low_resolution_factor)
-            return Example(item, original, averages, known)
-        return at_network_size(item, original, known)
+            example = example._replace(masked=averages)
+        return example._replace(details=details.fit(self.size, self.crop))
 
     def in_place(self, item: Input, picture: np.ndarray, known: np.ndarray) -> Example:
         """Returns the example of an image that keeps its size.

@@ -24,9 +24,9 @@ from tf_inpaint.inputs.seeds import image_seeds
 RESERVED = {"sheet", "search", "details", "completions", "latents", "config"}
 """Names without suffix that no image may take, because the commands write files of these names."""
 
-MAX_STEM_BYTES = 251
-"""Maximum length of an output's name without suffix. With .png it has 255 bytes, the most that file
-systems take."""
+MAX_STEM_BYTES = 250
+"""Maximum length of an output's name without suffix. With .webp it has 255 bytes, the most that
+file systems take."""
 
 log = logging.getLogger("tf_inpaint")
 
@@ -119,7 +119,10 @@ def held_out(source: Source, count: int) -> list[Input]:
 
 
 def files(
-    paths: Sequence[str], leave_out: Path, max_pixels: int = images.MAX_PIXELS
+    paths: Sequence[str],
+    leave_out: Path,
+    max_pixels: int = images.MAX_PIXELS,
+    over_white: bool = True,
 ) -> list[Input]:
     """Returns the image files among `paths` and in the folders among `paths`, each file once.
 
@@ -129,7 +132,7 @@ def files(
     Args:
         paths: files and folders.
         leave_out: folder whose files are not returned.
-        max_pixels: maximum number of pixels of an image; see `images.read`.
+        max_pixels, over_white: see `images.read`.
     """
     # Find all files, with a short and a longer key.
     left_out = Path(os.path.realpath(leave_out))
@@ -142,7 +145,7 @@ def files(
             file = Path(os.path.realpath(folder / key))
             if not file.is_relative_to(left_out) and file not in keys_of:
                 keys_of[file] = key, f"{Path(os.path.realpath(folder)).name}/{key}".lstrip("/")
-                read_of[file] = reader(folder / key, unlisted.get(key), max_pixels)
+                read_of[file] = reader(folder / key, unlisted.get(key), max_pixels, over_white)
     # Name the outputs.
     counts = Counter(key for key, _ in keys_of.values())
     names = stems([key if counts[key] == 1 else longer for key, longer in keys_of.values()])
@@ -174,13 +177,15 @@ def list_path(path: Path, left_out: Path) -> tuple[Path, list[str], dict[str, st
     return path, sorted([*listing.images, *listing.unlisted]), listing.unlisted
 
 
-def reader(path: Path, error: str | None, max_pixels: int) -> Callable[[], np.ndarray]:
+def reader(
+    path: Path, error: str | None, max_pixels: int, over_white: bool
+) -> Callable[[], np.ndarray]:
     """Returns a function that reads an image, or raises `error` as an OSError."""
 
     def read() -> np.ndarray:
         if error:
             raise OSError(error)
-        return images.read(path, max_pixels=max_pixels)
+        return images.read(path, max_pixels=max_pixels, over_white=over_white)
 
     return read
 
@@ -228,7 +233,7 @@ def rename_for_job(items: list[Input], done: Mapping[str, Mapping]) -> list[Inpu
         done: rows of the job's results, by the `file` of the image. In a row, "completion" is the
             name of the output.
     """
-    stem_of = {file: row["completion"].removesuffix(".png") for file, row in done.items()}
+    stem_of = {file: Path(row["completion"]).stem for file, row in done.items()}
     taken = RESERVED | {stem.casefold() for stem in stem_of.values()}
     return [
         item._replace(stem=stem_of.get(item.file) or claim_name(item.stem, taken)) for item in items

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tf_inpaint.files import images
+from tf_inpaint.files import file_details, images
+from tf_inpaint.files.file_details import FileDetails
 from tf_inpaint.inputs.masked_images import GRAY, KnownOf
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.inputs.seeds import served_seed
@@ -23,6 +24,10 @@ class FileAnswer(NamedTuple):
     energy: float = 0.0
     error: str = ""
     """One sentence; empty: the image is complete."""
+    known: np.ndarray | None = None
+    """The mask, bool `[H, W, 1]`; None: the image is not complete."""
+    details: FileDetails = FileDetails()
+    """What the image's file has beside its pixels."""
 
 
 def request_completions(
@@ -47,30 +52,33 @@ def request_completions(
     for item in batch:
         try:
             picture, known = masked_picture(item, known_of)
+            details = file_details.read(item.path) if item.path else FileDetails()
         except (ValueError, OSError) as error:
             yield FileAnswer(item, error=f"{item.file}: {error}")
             continue
-        readable.append(item)
+        readable.append(FileAnswer(item, known=known > 0, details=details))
         image_files.append(encode_png(picture))
         mask_files.append(encode_png(images.to_uint8(2 * known - 1)))
     if not readable:
         return
     # Ask the server.
-    seeds = np.array([served_seed(seed, item.key) for item in readable], np.int32)
+    seeds = np.array([served_seed(seed, answer.input.key) for answer in readable], np.int32)
     try:
         completion = client.complete_encoded(
             image_files, mask_files, seeds, signature=signature, errors="return"
         )
     except (ValueError, TimeoutError) as error:
-        for item in readable:
-            yield FileAnswer(item, error=f"{item.file}: {error}")
+        for answer in readable:
+            yield answer._replace(error=f"{answer.input.file}: {error}")
         return
     # Check the answers.
-    for item, file, energy, error in zip(
+    for answer, file, energy, error in zip(
         readable, completion.image_bytes, completion.energies, completion.errors, strict=True
     ):
         error = error or file_error(file)
-        yield FileAnswer(item, file, float(energy), error and f"{item.file}: {error}")
+        yield answer._replace(
+            png=file, energy=float(energy), error=error and f"{answer.input.file}: {error}"
+        )
 
 
 def masked_picture(item: Input, known_of: KnownOf) -> tuple[np.ndarray, np.ndarray]:
