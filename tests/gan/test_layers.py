@@ -66,6 +66,20 @@ def test_convolutions_equal_those_of_keras(
     results, expected = (with_gradients(layer, inputs, output_gradient) for layer in layers)
     assert results[0].dtype == expected[0].dtype
     assert_close(results, expected, dtype)
+    if dtype == "float32":
+        assert_close(*(penalty_gradients(layer, inputs) for layer in layers), dtype)
+
+
+def penalty_gradients(layer, inputs):
+    """The gradients of a gradient penalty: those of the inputs and of the kernel."""
+    inputs = tf.constant(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        with tf.GradientTape() as slope_tape:
+            slope_tape.watch(inputs)
+            outputs = tf.square(layer(inputs))
+        penalty = tf.reduce_sum(tf.square(slope_tape.gradient(outputs, inputs)))
+    return tape.gradient(penalty, [inputs, layer.kernel.value])
 
 
 # --- batch normalization

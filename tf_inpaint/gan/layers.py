@@ -309,10 +309,29 @@ class LeakyReLU(keras.layers.LeakyReLU):
 PADDING = [[0, 0], [1, 1], [1, 1], [0, 0]]
 """The padding "same" in numbers, for speed on a CPU.
 
-TensorFlow computes a convolution with padding "same" by oneDNN, which is slow if the inputs or the
-outputs have 1 or 3 channels. TensorFlow computes a convolution with a padding in numbers by Eigen.
-The two layers next to the image are thus 1.6 times as fast.
+With the padding "same", TensorFlow computes a convolution by oneDNN. If the inputs or the outputs
+have 1 or 3 channels, oneDNN is slow at one of the three operations, the transposed convolution.
+With a padding in numbers, TensorFlow computes this operation by Eigen, at twice the speed.
 """
+
+
+def kernel_gradient(inputs, kernel, upstream, strides):
+    """The gradient of a convolution with respect to its kernel, by oneDNN on a CPU.
+
+    Args:
+        inputs: the inputs of the convolution.
+        kernel: its kernel.
+        upstream: the gradient with respect to its outputs.
+        strides: its strides, `(rows, columns)`.
+    """
+    # For the padding in numbers, Eigen takes two to four times as long.
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=inputs,
+        filter_sizes=tf.shape(kernel),
+        out_backprop=upstream,
+        strides=[1, *strides, 1],
+        padding="SAME",
+    )
 
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
@@ -323,7 +342,16 @@ class ConvolutionFromImage(keras.layers.Conv2D):
     """
 
     def convolution_op(self, inputs, kernel):
-        return tf.nn.conv2d(inputs, kernel, self.strides, PADDING)
+        @tf.custom_gradient
+        def convolution(inputs, kernel):
+            def gradient(upstream):
+                return tf.nn.conv2d_transpose(
+                    upstream, kernel, tf.shape(inputs), self.strides, PADDING
+                ), kernel_gradient(inputs, kernel, upstream, self.strides)
+
+            return tf.nn.conv2d(inputs, kernel, self.strides, PADDING), gradient
+
+        return convolution(inputs, tf.convert_to_tensor(kernel))
 
 
 @keras.saving.register_keras_serializable(package="tf_inpaint")
@@ -333,9 +361,17 @@ class ConvolutionToImage(keras.layers.Conv2DTranspose):
     def call(self, inputs):
         batch, height, width = tf.unstack(tf.shape(inputs)[:3])
         shape = [batch, 2 * height, 2 * width, self.filters]
-        outputs = tf.nn.conv2d_transpose(
-            inputs, tf.convert_to_tensor(self.kernel), shape, self.strides, PADDING
-        )
+
+        @tf.custom_gradient
+        def convolution(inputs, kernel):
+            def gradient(upstream):
+                return tf.nn.conv2d(upstream, kernel, self.strides, PADDING), kernel_gradient(
+                    upstream, kernel, inputs, self.strides
+                )
+
+            return tf.nn.conv2d_transpose(inputs, kernel, shape, self.strides, PADDING), gradient
+
+        outputs = convolution(inputs, tf.convert_to_tensor(self.kernel))
         outputs = tf.ensure_shape(
             outputs, [None, *(2 * side for side in inputs.shape[1:3]), self.filters]
         )
