@@ -15,7 +15,7 @@ import dataclasses
 import io
 import logging
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from tf_inpaint.config import ClientConfig
@@ -150,7 +150,8 @@ def run_locked(config: ClientConfig) -> int:
     masks = find_masks(config)
     over_white = config.mask != ALPHA
     items = files(config.images, job.out_dir, config.max_pixels, over_white)
-    items = rename_for_job(items, job.done)
+    items = rename_for_job(masks.pictures_among(items), job.done)
+    check_masks(masks)
     if not items:
         raise ValueError(
             f"Image files are required; {', '.join(config.images) or 'none'} holds none; "
@@ -177,19 +178,17 @@ def run_locked(config: ClientConfig) -> int:
 
 
 def find_masks(config: ClientConfig) -> MaskSource:
-    """Returns the source of the masks, and checks the first file of a mask folder.
-
-    So a mask that cannot be right is noticed before any image is sent.
+    """Returns the source of the masks.
 
     Raises:
-        ValueError, FileNotFoundError: see `new_mask_source`, or the first file cannot be read.
+        ValueError, FileNotFoundError: see `new_mask_source`.
     """
     if config.mask == "lowres":
         raise ValueError(
             "--mask must leave pixels as they are; received lowres; complete such images without "
             "a server."
         )
-    source = new_mask_source(
+    return new_mask_source(
         config.mask,
         config.seed,
         config.mask_scale,
@@ -197,10 +196,20 @@ def find_masks(config: ClientConfig) -> MaskSource:
         config.grow_mask,
         max_pixels=config.max_pixels,
     )
+
+
+def check_masks(source: MaskSource) -> None:
+    """Checks the first mask of a mask folder.
+
+    So a mask that cannot be right is noticed before any image is sent.
+
+    Raises:
+        ValueError: the file cannot be read, or is no mask.
+    """
     if isinstance(source, MaskFolder):
-        for path in list(source.files.values())[:1]:
+        masks = (path for path in source.files.values() if not source.is_picture(path))
+        for path in islice(masks, 1):
             source.reader.read(path)
-    return source
 
 
 def new_client(config: ClientConfig) -> Client:

@@ -94,7 +94,7 @@ def new_plan(config: CompleteConfig) -> Plan:
         max_pixels=config.max_pixels,
     )
     maker = new_example_maker(config, trained)
-    items = find_images(config, trained, out_dir)
+    items = mask_source.pictures_among(find_images(config, trained, out_dir))
     run = run_directory.load(config.run_dir)
     job = Job(out_dir, config, run.identity)
     shard, shards = map(int, config.shard.split("/"))

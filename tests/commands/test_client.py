@@ -216,7 +216,7 @@ def test_mask_folder_is_checked_before_anything_is_sent(double, photos, logged):
     Image.fromarray(np.zeros((9, 12), np.uint8)).save(masks / "a.png")
     (masks / "b.png").write_bytes(b"no picture")
     config = new_config(double, photos, mask=str(masks))
-    client.find_masks(config)
+    client.check_masks(client.find_masks(config))
     (text,) = logged.messages
     assert f"{masks}/a.png reads as 100 % hole" in text and "pass --invert_mask" in text
     (masks / "a.png").write_bytes(b"no picture")

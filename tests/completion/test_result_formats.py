@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from photographs import known_of, noise, photograph, to_gray
 from PIL import Image
-from small_completions import new_run_folder, rows, run, untimed_rows
+from small_completions import new_run_folder, rows, run, save, save_mask, untimed_rows
 
 from tf_inpaint.files import images
 from tf_inpaint.inputs.masked_images import GRAY
@@ -129,3 +129,20 @@ def test_transparency_of_the_run_s_own_images_is_refused(folder, tmp_path):
     """They have none."""
     with pytest.raises(ValueError, match="--mask=alpha must go with images, .* name image files"):
         run(folder, tmp_path / "out", mask="alpha")
+
+
+def test_masks_beside_their_pictures(folder, tmp_path, logged):
+    """They are no pictures, in the call that goes on too. Two that fit are refused by name."""
+    for number, name in enumerate(("a", "b")):
+        save(tmp_path / f"in/{name}.png", number)
+    save_mask(tmp_path / "in/a_mask.png", 5)
+    save_mask(tmp_path / "in/b.mask.bmp", 6)
+    settings = {"mask": str(tmp_path / "in")}
+    for _ in range(2):
+        assert run(folder, tmp_path / "out", tmp_path / "in", **settings) == 0
+        masks = {stem: row["mask"] for stem, row in rows(tmp_path / "out").items()}
+        expected = {"a": "a_mask.png", "b": "b.mask.bmp"}
+        assert masks == {stem: str(tmp_path / "in" / name) for stem, name in expected.items()}
+    save_mask(tmp_path / "in/mask_b.png", 6)
+    assert run(folder, tmp_path / "other", tmp_path / "in", **settings) == 1
+    assert "has 2 that fit b.png, such as b.mask.bmp and mask_b.png; keep one" in logged.text

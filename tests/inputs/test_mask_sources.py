@@ -13,6 +13,7 @@ from PIL import Image
 from tf_inpaint.compositing import masks
 from tf_inpaint.compositing.mask_growth import grow
 from tf_inpaint.inputs.mask_sources import MaskFile, MaskFolder, NamedMask, new_mask_source
+from tf_inpaint.inputs.named_images import files
 from tf_inpaint.inputs.seeds import mask_file_index
 
 SIZE = (28, 28)
@@ -118,6 +119,36 @@ def test_two_masks_of_one_image_are_refused_by_name(tmp_path):
         with pytest.raises(ValueError, match=f"2 that fit {key}, such as x/a.bmp and x/a.png; "):
             source.known_of(new_item(noise(), key), SIZE)
     assert source.label("b.jpg") == str(tmp_path / "b.png")
+
+
+def test_masks_beside_their_pictures_are_no_pictures(tmp_path, logged):
+    """A mask folder may be the folder of the images, or lie in it."""
+    for name in ("a.png", "A_mask.png", "b.png", "sub/mask_b.png", "sub/c_mask.png"):
+        save_picture(tmp_path / name, np.eye(28)[..., None] * 2 - 1)
+    items = files([str(tmp_path)], tmp_path / "out")
+    for mask, left_out in (
+        (tmp_path, {"A_mask.png", "mask_b.png"}),
+        (tmp_path / "sub", {"mask_b.png"}),
+    ):
+        source = new_mask_source(str(mask), 0)
+        pictures = source.pictures_among(items)
+        assert {item.path.name for item in items if item not in pictures} == left_out
+        assert f"{len(left_out)} masks beside their images in {mask}" in logged.messages[-1]
+        assert source.label("b.png") == str(tmp_path / "sub/mask_b.png")
+    assert new_mask_source("center", 0).pictures_among(items) == items
+    # The same files elsewhere are pictures.
+    save_picture(tmp_path / "masks/a.png", np.eye(28)[..., None] * 2 - 1)
+    assert new_mask_source(str(tmp_path / "masks"), 0).pictures_among(items) == items
+
+
+def test_the_mask_file_of_all_images_is_no_picture(tmp_path):
+    """It may lie beside them, and stays if it is the only image."""
+    for name in ("a.png", "hole.png"):
+        save_picture(tmp_path / name, np.eye(28)[..., None] * 2 - 1)
+    items = files([str(tmp_path)], tmp_path / "out")
+    source = new_mask_source(str(tmp_path / "hole.png"), 0)
+    assert [item.key for item in source.pictures_among(items)] == ["a.png"]
+    assert source.pictures_among(items[1:]) == items[1:]
 
 
 def test_names_that_look_alike_are_the_same_name(tmp_path):

@@ -21,8 +21,8 @@ class ClientConfig:
     )
     mask: str = setting(
         "center",
-        "name of a mask, a file (white = known), a folder of files, matched by file stem, or "
-        "alpha: the transparency of the images",
+        "name of a mask, a file (white = known), a folder of files, matched by file stem "
+        "(photo.png, photo_mask.png or mask_photo.png), or alpha: the transparency of the images",
         path=True,
     )
     invert_mask: bool = setting(

@@ -3,17 +3,18 @@
 No TensorFlow: the client uses this module too.
 """
 
+import logging
 import os
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
-from unicodedata import normalize
 
 import numpy as np
 
 from tf_inpaint.compositing import masks
 from tf_inpaint.files import image_folders, images
 from tf_inpaint.files.file_versions import read_version
+from tf_inpaint.inputs.mask_names import MaskNames, masks_among
 from tf_inpaint.inputs.mask_reading import MaskReader
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.inputs.seeds import mask_file_index
@@ -22,6 +23,8 @@ ALPHA = "alpha"
 """Name of the masks that are the transparency of the images."""
 NAMES_WITHOUT_GROWTH = ("lowres", "full", "empty")
 """Names of the masks that have no border between a hole and known pixels."""
+
+log = logging.getLogger("tf_inpaint")
 
 
 class MaskSource(Protocol):
@@ -51,6 +54,12 @@ class MaskSource(Protocol):
 
     def label(self, key: str) -> str:
         """Returns how the results call the mask of the image with this key."""
+
+    def pictures_among(self, items: list[Input]) -> list[Input]:
+        """Returns the images without those that are masks of others, and notes both.
+
+        Call the method before the first call of the others.
+        """
 
 
 class NamedMask:
@@ -84,6 +93,10 @@ class NamedMask:
         """See `MaskSource`."""
         return self.name
 
+    def pictures_among(self, items: list[Input]) -> list[Input]:
+        """See `MaskSource`."""
+        return items
+
 
 class AlphaMask:
     """Masks that are the transparency of the images themselves.
@@ -106,6 +119,10 @@ class AlphaMask:
     def label(self, key: str) -> str:
         """See `MaskSource`."""
         return ALPHA
+
+    def pictures_among(self, items: list[Input]) -> list[Input]:
+        """See `MaskSource`."""
+        return items
 
 
 class MaskFile:
@@ -136,11 +153,17 @@ class MaskFile:
         """See `MaskSource`."""
         return self.path
 
+    def pictures_among(self, items: list[Input]) -> list[Input]:
+        """See `MaskSource`. The mask itself is left out, unless it is the only image."""
+        path = Path(os.path.realpath(self.path))
+        return [item for item in items if item.path != path] or items
+
 
 class MaskFolder:
     """A folder with a mask file for every image.
 
     An image takes the file with its own relative path without suffix, or else with its own stem.
+    The word mask may stand before or behind the name, as in `mask_photo.png` and `photo_mask.png`.
 
     Args:
         folder: path of the folder. Its subfolders count too.
@@ -158,10 +181,9 @@ class MaskFolder:
         names = image_folders.list_files(folder)
         # Files are picked from one file of each stem. Another list would change all picks.
         self.files = {Path(name).stem: Path(folder) / name for name in names}
-        self.names_by_spelling: list[dict[str, list[str]]] = [{} for _ in spellings("")]
-        for name in names:
-            for spelling, names_of in zip(spellings(name), self.names_by_spelling, strict=True):
-                names_of.setdefault(spelling, []).append(name)
+        self.names = MaskNames(names)
+        # Names of the files that are images to work on.
+        self.pictures: set[str] = set()
         if pick_seed is not None and not self.files:
             raise ValueError(
                 f"A mask folder must hold image files; {folder} holds none; check the path."
@@ -182,6 +204,29 @@ class MaskFolder:
         """See `MaskSource`."""
         return str(self.file_of(key))
 
+    def pictures_among(self, items: list[Input]) -> list[Input]:
+        """See `MaskSource`."""
+        folder = Path(os.path.realpath(self.folder))
+        names = {
+            item.file: item.path.relative_to(folder).as_posix()
+            for item in items
+            if item.path and item.path.is_relative_to(folder)
+        }
+        called_masks = masks_among([item.key for item in items], names.values())
+        self.pictures = set(names.values()) - called_masks
+        if called_masks:
+            log.info(
+                "Not taken as images: %d masks beside their images in %s, such as %s.",
+                len(called_masks),
+                self.folder,
+                min(called_masks),
+            )
+        return [item for item in items if names.get(item.file) not in called_masks]
+
+    def is_picture(self, path: Path) -> bool:
+        """Whether a file of the folder is an image to work on."""
+        return path.relative_to(self.folder).as_posix() in self.pictures
+
     def file_of(self, key: str) -> Path:
         """Returns the mask file of the image with this key.
 
@@ -192,8 +237,7 @@ class MaskFolder:
         if self.pick_seed is not None:
             paths = list(self.files.values())
             return paths[mask_file_index(self.pick_seed, key, len(paths))]
-        fits = zip(spellings(key), self.names_by_spelling, strict=True)
-        names = next((names_of[text] for text, names_of in fits if text in names_of), [])
+        names = self.names.fits(key, self.pictures)
         if not names:
             raise FileNotFoundError(
                 f"A mask folder must hold a file for every image; {self.folder} has none with the "
@@ -259,20 +303,3 @@ def new_mask_source(
         f"--mask must be one of {', '.join([*masks.NAMES, ALPHA])}, a file or a folder; received "
         f"{mask!r}; choose one of these or check the path."
     )
-
-
-def spellings(name: str) -> list[str]:
-    """Returns the texts by which an image and its mask fit, the closest fit first.
-
-    They are the relative path and the stem, as spelled; in NFC, because a disk may spell accents
-    in another way; and without regard to case.
-
-    Args:
-        name: relative path of the image or mask.
-    """
-    path = PurePosixPath(name)
-    texts = []
-    for text in (str(path.parent / path.stem), path.stem):
-        composed = normalize("NFC", text)
-        texts += [text, composed, normalize("NFC", composed.casefold())]
-    return texts
