@@ -359,8 +359,8 @@ class ConvolutionToImage(keras.layers.Conv2DTranspose):
     """A `Conv2DTranspose` for outputs with few channels: kernel 4 x 4, stride 2."""
 
     def call(self, inputs):
-        batch, height, width = tf.unstack(tf.shape(inputs)[:3])
-        shape = [batch, 2 * height, 2 * width, self.filters]
+        height, width = (2 * side for side in inputs.shape[1:3])
+        shape = [tf.shape(inputs)[0], height, width, self.filters]
 
         @tf.custom_gradient
         def convolution(inputs, kernel):
@@ -372,7 +372,7 @@ class ConvolutionToImage(keras.layers.Conv2DTranspose):
             return tf.nn.conv2d_transpose(inputs, kernel, shape, self.strides, PADDING), gradient
 
         outputs = convolution(inputs, tf.convert_to_tensor(self.kernel))
-        outputs = tf.ensure_shape(
-            outputs, [None, *(2 * side for side in inputs.shape[1:3]), self.filters]
-        )
-        return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
+        # The bias is added to rows: an operation on vectors of 1 or 3 channels is slow.
+        rows = tf.reshape(outputs, [-1, width * self.filters])
+        rows += tf.tile(tf.convert_to_tensor(self.bias), [width])
+        return tf.reshape(rows, shape)
