@@ -83,7 +83,10 @@ def evaluate_runs(
     # Read the images under every mask.
     items = held_out(pictures(trained, "held_out"), config.count)
     maker = ExampleMaker(trained.image_size, trained.channels, resize_masks=True)
-    examples, failures = batches.read_examples(items, mask_sources(config), maker)
+    sources = mask_sources(config)
+    for source in sources.values():
+        source.pictures_among(items)  # It warns of masks that look inverted.
+    examples, failures = batches.read_examples(items, sources, maker)
     if not examples:
         raise ValueError(
             f"At least one image that can be read is required; none of {config.count} can; "

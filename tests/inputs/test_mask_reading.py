@@ -5,7 +5,7 @@ import pytest
 from photographs import save_picture
 
 from tf_inpaint.compositing import masks
-from tf_inpaint.inputs.mask_reading import MaskReader
+from tf_inpaint.inputs.mask_reading import MaskReader, looks_inverted
 
 HOLE = masks.make("center", 12, 16, 0)
 """A hole of 6 x 8 pixels."""
@@ -34,3 +34,24 @@ def test_a_mask_that_grows_too_much_is_warned_of_once(tmp_path, logged, pixels, 
     for level in (0, 1):
         reader.grow(np.full_like(HOLE, level), "even")
     assert len(logged.records) == 1
+
+
+def drawn(*rows):
+    """Returns a mask: 1 is known."""
+    return np.array([[int(digit) for digit in row] for row in rows], np.float32)[..., None]
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (drawn("11111", "11111", "00000", "00000", "00000"), False),  # 60 % hole.
+        (drawn("11110", "11110", "00000", "00000", "00000"), True),  # 68 % hole, and a corner.
+        (drawn("000000", "011110", "011110", "011110", "000000"), True),  # 60 %, all around.
+        (drawn("000000", "011110", "011110", "011110", "000100"), False),
+        (drawn("00000", "00000", "00000"), False),
+        (drawn("11111", "11111", "11111"), False),
+    ],
+)
+def test_a_mask_looks_inverted_by_its_share_or_its_border(known, expected):
+    """A hole is mostly smaller than the rest, and does not surround it."""
+    assert looks_inverted(known) == expected

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tf_inpaint.compositing import masks
 from tf_inpaint.compositing.mask_growth import grow
+from tf_inpaint.files import images
 from tf_inpaint.inputs.mask_sources import MaskFile, MaskFolder, NamedMask, new_mask_source
 from tf_inpaint.inputs.named_images import files
 from tf_inpaint.inputs.seeds import mask_file_index
@@ -133,7 +134,7 @@ def test_masks_beside_their_pictures_are_no_pictures(tmp_path, logged):
         source = new_mask_source(str(mask), 0)
         pictures = source.pictures_among(items)
         assert {item.path.name for item in items if item not in pictures} == left_out
-        assert f"{len(left_out)} masks beside their images in {mask}" in logged.messages[-1]
+        assert f"{len(left_out)} masks beside their images in {mask}, such as " in logged.text
         assert source.label("b.png") == str(tmp_path / "sub/mask_b.png")
     assert new_mask_source("center", 0).pictures_among(items) == items
     # The same files elsewhere are pictures.
@@ -228,28 +229,63 @@ def test_contradictory_mask_is_refused(tmp_path, arguments, sentence):
         new_mask_source(seed=0, **arguments)
 
 
-def test_a_large_hole_is_warned_of_once(tmp_path, logged):
-    """A mask file whose hole is above 90 % may be inverted. A named mask is not."""
-    drawn = np.zeros((28, 28, 1), np.uint8)
-    drawn[10:17, 10:20] = 255
-    path = save_picture(tmp_path / "masks/a.png", drawn)
-    save_picture(tmp_path / "masks/b.png", drawn)
-    for mask in (path, tmp_path / "masks"):
-        source = new_mask_source(str(mask), 0)
-        for key in ("a.png", "b.png"):
-            source.known_of(new_item(noise(), key), SIZE)
-        (record,) = logged.records
+def new_masks(folder, *shares):
+    """Writes masks a.png, b.png and so on, whose upper part is the hole; returns the images."""
+    letters = "abcdefghijklmnop"[: len(shares)]
+    for letter, share in zip(letters, shares, strict=True):
+        drawn = np.full((20, 30, 1), 255, np.uint8)
+        drawn[: round(20 * share)] = 0
+        save_picture(folder / f"{letter}.png", drawn)
+    return [new_item(noise(), f"{letter}.jpg") for letter in letters]
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ([0.65, 0.8, 0.2], "2 of 3 masks look inverted, such as FOLDER/a.png: 65 % of it"),
+        ([0.2, 0.8, 0.65, 0.1], None),  # Not most masks.
+        ([0.6, 0.6, 0.5], None),  # Not above 60 %.
+        ([0.9] * 16, "8 of 8 masks look inverted"),
+    ],
+)
+def test_masks_that_look_inverted_are_said_in_one_line(tmp_path, logged, shares, words):
+    """Never refused, and said before any image is read."""
+    items = new_masks(tmp_path, *shares)
+    source = new_mask_source(str(tmp_path), 0)
+    assert source.pictures_among(items) == items
+    for item in items:
+        assert source.known_of(item, SIZE).shape == (20, 30, 1)
+    assert len(logged.records) == bool(words)
+    for record in logged.records:
         assert record.levelno == logging.WARNING
-        assert f"{path} reads as 91 % hole" in record.message
-        assert "pass --invert_mask" in record.message
+        assert words.replace("FOLDER", str(tmp_path)) in record.message
+        assert "because white is known; " in record.message
+        assert record.message.endswith("pass --invert_mask.")
+    # Inverted, most of the masks are small.
+    logged.clear()
+    new_mask_source(str(tmp_path), 0, invert=True).pictures_among(items)
+    assert not logged.messages or not words
+
+
+def test_a_mask_file_that_looks_inverted_is_said_in_one_line(tmp_path, logged):
+    """Masks that cannot be read or are missing do not count, nor do masks with a name."""
+    items = new_masks(tmp_path / "masks", 0.3, 0.7)
+    (tmp_path / "masks/a.png").write_bytes(b"no picture")
+    path = tmp_path / "masks/b.png"
+    for mask in (path, tmp_path / "masks"):
+        new_mask_source(str(mask), 0).pictures_among([*items, new_item(noise(), "c.jpg")])
+        (record,) = logged.records
+        expected = f"1 of 1 masks look inverted, such as {path}: 70 % of it is hole, because white"
+        assert record.message.startswith(expected)
         logged.clear()
-    new_mask_source(str(path), 0, invert=True).known_of(new_item(noise()), SIZE)
-    for name in ("empty", "lowres"):
-        new_mask_source(name, 0).known_of(new_item(noise()), SIZE)
+    save_picture(path, 255 - images.read(path))
+    new_mask_source(str(path), 0, invert=True)
+    assert "because white is hole; " in logged.text and "drop --invert_mask" in logged.text
+    logged.clear()
+    for name in ("empty", "lowres", "random"):
+        source = new_mask_source(name, 0)
+        source.known_of(source.pictures_among(items)[0], SIZE)
     assert not logged.messages
-    save_picture(path, 255 - drawn)
-    new_mask_source(str(path), 0, invert=True).known_of(new_item(noise()), SIZE)
-    assert "drop --invert_mask" in logged.text
 
 
 @pytest.mark.parametrize(

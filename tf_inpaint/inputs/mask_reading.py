@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from tf_inpaint.compositing import masks
 from tf_inpaint.compositing.mask_growth import grow
 from tf_inpaint.files import images
 
-MAX_HOLE_SHARE = 0.9
+MAX_HOLE_SHARE = 0.6
 """Share of hole pixels above which a mask file may have black and white swapped."""
 
 log = logging.getLogger("tf_inpaint")
@@ -30,7 +31,7 @@ class MaskReader:
     """Kinds of warnings that were logged before, which are not logged again."""
 
     def read(self, path: Path) -> np.ndarray:
-        """Reads a mask file, and warns of a mask without a hole or with a large one.
+        """Reads a mask file, warns of a mask without a hole or a known pixel, and grows the hole.
 
         Args:
             path: path of the file.
@@ -41,13 +42,48 @@ class MaskReader:
         Raises:
             ValueError: the file cannot be read, or is not black and white.
         """
-        # Read the file.
+        known = self.read_file(path)
+        self.check(known, f"mask {path}", "white")
+        return self.grow(known, path)
+
+    def read_file(self, path: Path) -> np.ndarray:
+        """Reads a mask file as it is; see `read`."""
         picture = images.read(path, max_pixels=self.max_pixels)
         if images.has_one_color_and_transparency(path):
             raise ValueError(masks.HOLE_IN_ALPHA.format(path))
-        known = masks.from_picture(picture, self.invert, str(path))
-        self.check(known, f"mask {path}", "white")
-        return self.grow(known, path)
+        return masks.from_picture(picture, self.invert, str(path))
+
+    def warn_if_inverted(self, paths: Iterable[Path]) -> None:
+        """Warns if most of the mask files that can be read look inverted.
+
+        Args:
+            paths: paths of the files. A file that cannot be read is left out.
+        """
+        count = 0
+        suspicious: list[tuple[Path, float]] = []
+        for path in paths:
+            try:
+                known = self.read_file(path)
+            except (ValueError, OSError):  # Whoever completes the image says so.
+                continue
+            count += 1
+            if looks_inverted(known):
+                suspicious.append((path, masks.hole_share(known)))
+        if 2 * len(suspicious) > count:
+            path, share = suspicious[0]
+            meaning, remedy = self.meaning_and_remedy()
+            self.warn_once(
+                "%d of %d masks look inverted, such as %s: %.0f %% of it is hole, because white is "
+                f"{meaning}; if the masks are meant the other way round, {remedy} --invert_mask.",
+                len(suspicious),
+                count,
+                path,
+                100 * share,
+            )
+
+    def meaning_and_remedy(self) -> tuple[str, str]:
+        """Returns what white means in a mask, and what to do with --invert_mask to change it."""
+        return ("hole", "drop") if self.invert else ("known", "pass")
 
     def read_alpha(self, path: Path | None, name: str) -> np.ndarray:
         """Reads the transparency of a picture as a mask. Pixels with an alpha below 128 are hidden.
@@ -73,7 +109,7 @@ class MaskReader:
         return self.grow(known, name)
 
     def check(self, known: np.ndarray, name: str, light: str) -> None:
-        """Warns of a mask without a hole or with a large one.
+        """Warns of a mask without a hole or without a known pixel.
 
         Args:
             known: `[H, W, 1]`, 1 = the pixel is given, 0 = hole.
@@ -82,8 +118,8 @@ class MaskReader:
         """
         share = masks.hole_share(known)
         effect = {0: ", so that nothing is filled", 1: ", so that no pixel is known"}.get(share, "")
-        if effect or share > MAX_HOLE_SHARE:
-            meaning, remedy = ("hole", "drop") if self.invert else ("known", "pass")
+        if effect:
+            meaning, remedy = self.meaning_and_remedy()
             self.warn_once(
                 f"The %s reads as %.0f %% hole{effect}, because {light} is {meaning}; if the mask "
                 f"is meant the other way round, {remedy} --invert_mask.",
@@ -115,3 +151,16 @@ class MaskReader:
         if message not in self.warned:
             self.warned.add(message)
             log.warning(message, *values)
+
+
+def looks_inverted(known: np.ndarray) -> bool:
+    """Whether a mask may have black and white swapped.
+
+    Its hole has more pixels than most holes have, or surrounds the known pixels.
+
+    Args:
+        known: `[H, W, 1]`, 1 = the pixel is given, 0 = hole. With a single value, the answer is no,
+            for `MaskReader.check` warns of such masks.
+    """
+    count, inside = np.count_nonzero(known), np.count_nonzero(known[1:-1, 1:-1])
+    return count > 0 and (count < (1 - MAX_HOLE_SHARE) * known.size or inside == count)

@@ -3,6 +3,7 @@
 No TensorFlow: the client uses this module too.
 """
 
+import contextlib
 import logging
 import os
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from tf_inpaint.inputs.seeds import mask_file_index
 
 ALPHA = "alpha"
 """Name of the masks that are the transparency of the images."""
+MAX_EXAMINED_MASKS = 8
+"""Maximum number of masks of a folder that are read to see whether they look inverted."""
 NAMES_WITHOUT_GROWTH = ("lowres", "full", "empty")
 """Names of the masks that have no border between a hole and known pixels."""
 
@@ -56,7 +59,7 @@ class MaskSource(Protocol):
         """Returns how the results call the mask of the image with this key."""
 
     def pictures_among(self, items: list[Input]) -> list[Input]:
-        """Returns the images without those that are masks of others, and notes both.
+        """Returns the images without those that are masks of others, and warns of inverted masks.
 
         Call the method before the first call of the others.
         """
@@ -139,6 +142,7 @@ class MaskFile:
     def __init__(self, path: str, reader: MaskReader):
         self.path = path
         self._version = read_version(path, {})
+        reader.warn_if_inverted([Path(path)])
         self.known = reader.read(Path(path))
 
     def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
@@ -221,7 +225,17 @@ class MaskFolder:
                 self.folder,
                 min(called_masks),
             )
-        return [item for item in items if names.get(item.file) not in called_masks]
+        pictures = [item for item in items if names.get(item.file) not in called_masks]
+        self.reader.warn_if_inverted(self.examined_files(pictures))
+        return pictures
+
+    def examined_files(self, items: list[Input]) -> list[Path]:
+        """Returns the mask files of at most `MAX_EXAMINED_MASKS` images from all over the list."""
+        paths = []
+        for item in items[:: -(-len(items) // MAX_EXAMINED_MASKS) or 1]:
+            with contextlib.suppress(ValueError, OSError):  # The image fails later.
+                paths.append(self.file_of(item.key))
+        return paths
 
     def is_picture(self, path: Path) -> bool:
         """Whether a file of the folder is an image to work on."""
