@@ -1,12 +1,16 @@
 """The signatures of an exported model, run as a SavedModel."""
 
+import json
+
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from rounding import kernel_tolerance
-from tensorflow.core.protobuf import saved_model_pb2
+from saved_graph import nodes_and_functions
 
 from tf_inpaint.config import ExportConfig
+from tf_inpaint.exporting.signatures import ServedModel
 from tf_inpaint.runs import run_directory
 
 PRESETS = ("complete", "complete_fast", "complete_best")
@@ -110,15 +114,34 @@ def test_generate_and_discriminate_are_the_networks(exported, signatures):
 
 def test_graph_has_no_xla_and_no_python(exported):
     """TensorFlow Serving for a GPU lacks the compiler XLA."""
-    graph = saved_model_pb2.SavedModel.FromString((exported[1] / "1/saved_model.pb").read_bytes())
-    (meta,) = graph.meta_graphs
-    functions = meta.graph_def.library.function
-    nodes = [*meta.graph_def.node, *(node for function in functions for node in function.node_def)]
+    nodes, functions = nodes_and_functions(exported[1] / "1")
     assert len(nodes) > 1000
     assert not [node.op for node in nodes if "Xla" in node.op or "PyFunc" in node.op]
     for part in (*functions, *nodes):
         assert not part.attr["_XlaMustCompile"].b
         assert not part.attr["jit_compile"].b
+
+
+@pytest.mark.parametrize(
+    ("settings", "fewest_steps"),
+    [({"tolerance": 0.0, "patience": 1.0}, 27), ({"tolerance": 0.99, "patience": 0.01}, 25)],
+)
+def test_steps_are_at_most_those_asked_for(exported, settings, fewest_steps):
+    """A search that never stops early takes all steps; an easily satisfied one stops early."""
+    config = ExportConfig(signatures=("complete",), steps=27, samples=0, start_draws=2, **settings)
+    model = ServedModel(run_directory.load(exported[0].run_dir), config)
+    inputs = {key: tf.constant(values) for key, values in tiny.rows(3).items()}
+    steps = model.functions["complete"](**inputs)["steps"].numpy()
+    assert steps.max() <= 27 and steps.min() >= fewest_steps
+    assert (steps == 27).all() == (fewest_steps == 27)
+
+
+def test_steps_of_samples_are_those_of_their_chains(exported, signatures):
+    record = json.loads((exported[1] / "1/assets.extra/export.json").read_text())
+    sampling = record["presets"]["complete_best"]["sampling"]
+    steps = signatures("complete_best", **tiny.rows(3))["steps"]
+    phases = ("descent_steps", "adapt_steps", "steps")
+    assert set(steps) == {sum(sampling[phase] for phase in phases)}
 
 
 @pytest.mark.parametrize("choice", ["auto", "false"])

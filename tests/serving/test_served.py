@@ -3,18 +3,40 @@ TensorFlow's Python."""
 
 import io
 import json
+import os
+import re
+from pathlib import Path
 
+import cpp_loader
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
 from PIL import Image
+from saved_graph import operations
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from tf_inpaint.exporting.export_check import difference
 from tf_inpaint.files import images
 from tf_inpaint.runs import run_directory
 
 PRESETS = ("complete", "complete_fast", "complete_best")
+
+COMPOSE = Path(__file__).parents[2] / "export" / "compose.yaml"
+ERROR_LINE = re.compile(r"^(?:E\d{4} |.*: E (?:external|tensorflow)/).*", re.MULTILINE)
+HARMLESS_ERRORS = ("failed call to cuInit", "oneDNN supports ")
+"""Errors that TensorFlow logs for any model: where there is no GPU, and on CPUs without AVX-512."""
+
+
+@pytest.fixture(scope="module")
+def older_python():
+    """The Python of an environment with the TensorFlow of the newest published server."""
+    if python := os.environ.get("TF_INPAINT_SERVING_PYTHON"):
+        return python
+    pytest.skip(
+        "needs a virtual environment with the TensorFlow of export/compose.yaml, which .ci/run "
+        "makes; TF_INPAINT_SERVING_PYTHON names its Python"
+    )
 
 
 def files(count, first=0, channels=1):
@@ -42,6 +64,27 @@ def inputs_of(model, count):
         name: {key: everything[key] for key in inputs}
         for name, (inputs, _) in model.signatures.items()
     }
+
+
+def errors(log):
+    """The lines of a log that tell of an error, without those that come with any model."""
+    lines = [match[0] for match in ERROR_LINE.finditer(log)]
+    return [line for line in lines if not any(text in line for text in HARMLESS_ERRORS)]
+
+
+def pixels(files):
+    """The pixels of images of any size, in one array on the scale of [-1, 1]."""
+    return np.concatenate([images.read(io.BytesIO(file)).ravel() for file in files]) / 127.5
+
+
+def known_pixels(inputs, outputs):
+    """The known pixels of the inputs and of the outputs of a signature that completes images."""
+    if "masks" in inputs:
+        known = np.broadcast_to(inputs["masks"] > 0, inputs["images"].shape)
+        return inputs["images"][known], outputs["images"][known]
+    channels = len(pixels(inputs["image_bytes"])) // len(pixels(inputs["mask_bytes"]))
+    known = np.repeat(pixels(inputs["mask_bytes"]) > 1, channels)
+    return pixels(inputs["image_bytes"])[known], pixels(outputs["image_bytes"])[known]
 
 
 def equal(found, wanted):
@@ -156,6 +199,39 @@ def test_encoded_colours_at_the_networks_size_are_those_of_rows(model_with_encod
     wanted = images.to_uint8(model_with_encoder.run(preset, rows)["images"])
     found = np.stack([images.read(io.BytesIO(file)) for file in found])
     assert np.abs(found.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["model", "model_with_encoder"])
+def test_no_error_is_logged(name, request):
+    """Neither a signature nor a request that is refused makes TensorFlow log an error."""
+    model = request.getfixturevalue(name)
+    for signature, rows in inputs_of(model, 1).items():
+        model.run(signature, rows)
+    assert "onednn" in model.log().lower() and errors(model.log()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["", "_with_encoder"])
+def test_published_server_answers_as_this_tensorflow(older_python, name, request):
+    """Every signature, by the libraries of the server of `compose.yaml`, without its errors."""
+    path = request.getfixturevalue(f"exported{name}")[1] / "1"
+    model = request.getfixturevalue(f"model{name}")
+    server_version = re.search(r"VERSION:-(\d+\.\d+\.)", COMPOSE.read_text())[1]
+    with cpp_loader.process(path, older_python) as older:
+        assert older.version().startswith(server_version)
+        assert operations(path) <= older.operations()
+        for signature, rows in inputs_of(model, 3).items():
+            found, wanted = older.run(signature, rows), model.run(signature, rows)
+            if "seeds" in rows:
+                assert found.pop("errors") == wanted.pop("errors") == [b""] * 3
+                assert np.array_equal(*known_pixels(rows, found)), signature
+            if "image_bytes" in found:
+                found, wanted = (
+                    outputs | {"image_bytes": pixels(outputs["image_bytes"])}
+                    for outputs in (found, wanted)
+                )
+            assert difference({}, found, wanted, 1e-3) == "", signature
+        assert errors(older.log()) == []
 
 
 def test_description_says_how_many_steps_follow_the_encoder(exported_with_encoder):

@@ -2,7 +2,8 @@
 
 The wheel's libraries hold the loader behind the C API, which `Model` calls by ctypes. A process
 that has imported TensorFlow's Python cannot do that, for it holds the libraries' registries
-already: a test takes `process(path)`.
+already: a test takes `process(path)`. Its process may be of another Python with another TensorFlow,
+and needs no more than that.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.random  # noqa: F401 - brings OpenSSL in, which crashes when it is loaded after TensorFlow's libraries
-from signature_defs import DTYPES, read_signatures
+from signature_defs import DTYPES, fields, read_signatures
 
 NUMBERS = {name: number for number, name in DTYPES.items()}
 STRING_SIZE = 24  # of a TF_TString
@@ -236,6 +237,19 @@ class Model:
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(answer, requests))
 
+    def version(self):
+        """The version of TensorFlow."""
+        self._tf.TF_Version.restype = ctypes.c_char_p
+        return self._tf.TF_Version().decode()
+
+    def operations(self):
+        """Names of the operations that these libraries know."""
+        function = self._tf.TF_GetAllOpList
+        function.restype = ctypes.POINTER(Buffer)
+        contents = function().contents
+        data = ctypes.string_at(contents.data, contents.length)
+        return {dict(fields(op))[1].decode() for number, op in fields(data) if number == 1}
+
     def memory(self):
         """{"now": bytes, "peak": bytes} of resident memory of this process."""
         status = dict(
@@ -248,8 +262,8 @@ class Model:
 
 
 class Remote:
-    """`Model` in another process, with `run`, `run_many`, `memory` and `signatures`; threads
-    take turns."""
+    """`Model` in another process, with `run`, `run_many`, `version`, `operations`,
+    `memory` and `signatures`; threads take turns. `log` gives what the process wrote to stderr."""
 
     def __init__(self, worker, log):
         self._worker, self._log, self._lock = worker, log, threading.Lock()
@@ -260,10 +274,8 @@ class Remote:
             kind, value = pickle.load(self._worker.stdout)
         except (EOFError, pickle.UnpicklingError) as error:
             code = self._worker.wait()
-            self._log.seek(0)
-            words = self._log.read()[-2000:].decode(errors="replace")
             raise RuntimeError(
-                f"The C++ loader's process ended with code {code}: {words}"
+                f"The C++ loader's process ended with code {code}: {self.log()[-2000:]}"
             ) from error
         if kind == "error":
             raise ValueError(value)
@@ -282,19 +294,36 @@ class Remote:
     def run_many(self, requests, threads):
         return self._call("run_many", requests, threads)
 
+    def version(self):
+        return self._call("version")
+
+    def operations(self):
+        return self._call("operations")
+
     def memory(self):
         return self._call("memory")
 
+    def log(self):
+        # A `seek` would move the place where the process writes next.
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+
 
 @contextlib.contextmanager
-def process(path):
-    """Gives the model at `path`, loaded by a process of its own that ends with the block."""
+def process(path, python=sys.executable):
+    """Gives the model at `path`, loaded by a process of its own that ends with the block.
+
+    Args:
+      path: of the version's folder.
+      python: the Python whose TensorFlow loads the model.
+    """
     with tempfile.TemporaryFile() as log:
         worker = subprocess.Popen(
-            [sys.executable, __file__, str(path)],
+            [python, __file__, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "1"},  # Warnings and errors.
         )
         try:
             yield Remote(worker, log)
