@@ -49,13 +49,14 @@ def test_two_names_that_fit_equally_well():
     assert names.fits("c.jpg") == ["c_mask.bmp", "c_mask.png"]
 
 
-def test_a_picture_is_a_mask_only_if_no_other_file_fits():
+def test_a_picture_is_no_mask():
     """A folder may hold pictures and their masks."""
     names = MaskNames(["a.jpg", "a_mask.png", "b.jpg", "x/c.jpg", "C_mask.png"])
     pictures = {"a.jpg", "b.jpg", "x/c.jpg"}
     assert names.fits("a.jpg", pictures) == ["a_mask.png"]
     assert names.fits("x/c.jpg", pictures) == ["C_mask.png"]
-    assert names.fits("b.jpg", pictures) == ["b.jpg"]
+    assert names.fits("b.jpg", pictures) == []
+    assert names.fits("b.jpg") == ["b.jpg"]
 
 
 def test_masks_among_pictures():

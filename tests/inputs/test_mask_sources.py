@@ -136,6 +136,15 @@ def test_masks_beside_their_pictures_are_no_pictures(tmp_path, logged):
         assert {item.path.name for item in items if item not in pictures} == left_out
         assert f"{len(left_out)} masks beside their images in {mask}, such as " in logged.text
         assert source.label("b.png") == str(tmp_path / "sub/mask_b.png")
+    # A picture without a mask is not its own mask. Nor is a picture that is given alone.
+    source = new_mask_source(str(tmp_path), 0)
+    source.pictures_among(items)
+    with pytest.raises(FileNotFoundError, match="none with the stem 'c_mask'"):
+        source.label("sub/c_mask.png")
+    source = new_mask_source(str(tmp_path), 0)
+    alone = [item for item in items if item.key == "a.png"]
+    assert source.pictures_among(alone) == alone
+    assert source.label("a.png") == str(tmp_path / "A_mask.png")
     assert new_mask_source("center", 0).pictures_among(items) == items
     # The same files elsewhere are pictures.
     save_picture(tmp_path / "masks/a.png", np.eye(28)[..., None] * 2 - 1)

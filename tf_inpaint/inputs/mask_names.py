@@ -18,6 +18,7 @@ class MaskNames:
     """
 
     def __init__(self, names: Sequence[str]):
+        self.names = names
         # By spelling, for each entry of `spellings`: the files of the image's name, and the files
         # of the image's name with the word mask.
         self.plain: list[dict[str, list[str]]] = [{} for _ in spellings("")]
@@ -32,15 +33,15 @@ class MaskNames:
 
         Args:
             key: path of the image relative to the given folder.
-            pictures: names of files that are images. Such a file is a mask only if no other fits.
+            pictures: names of files that are images, and therefore no masks.
         """
-        levels = list(zip(spellings(key), self.plain, self.called_masks, strict=True))
+        levels = zip(spellings(key), self.plain, self.called_masks, strict=True)
         for text, plain, called_masks in levels:
             names = [name for name in plain.get(text, ()) if name not in pictures]
             names += called_masks.get(text, ())
             if names:
                 return names
-        return next((plain[text] for text, plain, _ in levels if text in plain), [])
+        return []
 
 
 def add(index: list[dict[str, list[str]]], image_name: str, name: str) -> None:

@@ -186,7 +186,7 @@ class MaskFolder:
         # Files are picked from one file of each stem. Another list would change all picks.
         self.files = {Path(name).stem: Path(folder) / name for name in names}
         self.names = MaskNames(names)
-        # Names of the files that are images to work on.
+        # Names of the files that are images to work on, if masks lie beside them.
         self.pictures: set[str] = set()
         if pick_seed is not None and not self.files:
             raise ValueError(
@@ -216,16 +216,17 @@ class MaskFolder:
             for item in items
             if item.path and item.path.is_relative_to(folder)
         }
-        called_masks = masks_among([item.key for item in items], names.values())
-        self.pictures = set(names.values()) - called_masks
+        called_masks = masks_among([item.key for item in items], self.names.names)
         if called_masks:
+            self.pictures = set(names.values()) - called_masks
+        pictures = [item for item in items if names.get(item.file) not in called_masks]
+        if len(pictures) < len(items):
             log.info(
                 "Not taken as images: %d masks beside their images in %s, such as %s.",
-                len(called_masks),
+                len(items) - len(pictures),
                 self.folder,
-                min(called_masks),
+                min(called_masks.intersection(names.values())),
             )
-        pictures = [item for item in items if names.get(item.file) not in called_masks]
         self.reader.warn_if_inverted(self.examined_files(pictures))
         return pictures
 
