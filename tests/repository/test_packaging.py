@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tf_inpaint
+from tf_inpaint.runs import packaged_run
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tf_inpaint"
@@ -55,6 +56,9 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
         expected = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob(f"*{suffix}")}
         assert expected
         assert {name for name in names if name.endswith(suffix)} == expected
+    # The weights of the run that comes with the package.
+    weights = {path.relative_to(ROOT).as_posix() for path in packaged_run.FOLDER.iterdir()}
+    assert weights and weights <= names
     assert any(name.startswith(metadata) and name.endswith("LICENSE") for name in names)
 
 

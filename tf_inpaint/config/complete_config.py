@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from tf_inpaint.config.moved_data_config import moved_dataset
+from tf_inpaint.config.moved_data_config import moved_dataset, trained_run
 from tf_inpaint.settings.fields import setting
 from tf_inpaint.settings.search_settings import SearchSettings
 
@@ -18,7 +18,7 @@ class CompleteConfig(SearchSettings):
         positional=True,
         path=True,
     )
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    run_dir: str = trained_run()
     dataset: str = moved_dataset()
     out_dir: str = setting("", "directory to write; empty: RUN/completions/MASK", path=True)
     count: int = setting(

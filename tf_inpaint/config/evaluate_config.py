@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tf_inpaint.config.moved_data_config import moved_dataset
+from tf_inpaint.config.moved_data_config import moved_dataset, trained_run
 from tf_inpaint.config.train_config import MEASURE
 from tf_inpaint.settings.fields import check_items, setting
 from tf_inpaint.settings.search_settings import BLENDS, SearchSettings
@@ -73,7 +73,7 @@ TRAINED_BASELINES = ("nearest_image", "conditional_gaussian")
 class EvaluateConfig(SearchSettings):
     """Settings of `evaluate`. The settings of the search are those of the methods `best...`."""
 
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    run_dir: str = trained_run()
     dataset: str = moved_dataset()
     compare: tuple[str, ...] = setting(
         (), "further runs on the same data set; their searches are evaluated too", path=True

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from tf_inpaint.config.moved_data_config import moved_dataset
+from tf_inpaint.config.moved_data_config import moved_dataset, trained_run
 from tf_inpaint.settings.fields import setting, validate
 
 KINDS = ("grid", "interpolation", "arithmetic", "neighbourhood", "nearest", "walk", "film")
@@ -73,7 +73,7 @@ class ExploreConfig:
         (), "interpolation: image files; every two files give a strip", positional=True, path=True
     )
     kind: str = setting("grid", "what to show", choices=KINDS)
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    run_dir: str = trained_run()
     dataset: str = moved_dataset()
     out_dir: str = setting("", "directory to write; empty: RUN/exploration/KIND", path=True)
     seed: int = setting(

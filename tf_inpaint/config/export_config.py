@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tf_inpaint.config.moved_data_config import trained_run
 from tf_inpaint.settings.fields import check_items, setting
 from tf_inpaint.settings.search_settings import SearchSettings
 
@@ -20,7 +21,7 @@ SIGNATURES = (
 class ExportConfig(SearchSettings):
     """Settings of `export`. The settings of the search are those of the signature `complete`."""
 
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    run_dir: str = trained_run()
     export_dir: str = setting(
         "",
         "folder of the versions of the model; empty: export/NAME with the name of the run",

@@ -1,8 +1,19 @@
-"""The setting of several commands for the place of a run's images, if they moved."""
+"""Settings of several commands: the run, and the place of its images, if they moved."""
 
 from typing import Any
 
 from tf_inpaint.settings.fields import setting
+
+
+def trained_run() -> Any:
+    """Declares the setting `run_dir` of a command that reads a run."""
+    return setting(
+        "",
+        "run made by train; empty: the newest under runs/; digits: the weights of handwritten "
+        "digits that come with the package, unless the folder digits is a run; results go to "
+        "digits/ then",
+        path=True,
+    )
 
 
 def moved_dataset() -> Any:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tf_inpaint.config.moved_data_config import moved_dataset
+from tf_inpaint.config.moved_data_config import moved_dataset, trained_run
 from tf_inpaint.settings.fields import SWITCH, setting
 from tf_inpaint.settings.search_settings import SearchSettings
 
@@ -14,7 +14,7 @@ class PaintConfig(SearchSettings):
     The settings of the search are the first values of the page's sliders.
     """
 
-    run_dir: str = setting("", "run made by train; empty: the newest under runs/", path=True)
+    run_dir: str = trained_run()
     dataset: str = moved_dataset()
     host: str = setting("127.0.0.1", "address to listen at; 0.0.0.0: reachable from other machines")
     port: int = setting(7860, "port to listen at", minimum=1, below=2**16)
@@ -30,6 +30,19 @@ class PaintConfig(SearchSettings):
         "compile the search with XLA; auto: on a GPU; it takes seconds after every change of a "
         "setting on the page",
         choices=SWITCH,
+    )
+    grow_mask: int = setting(
+        0,
+        "number of pixels by which a painted hole is grown in all directions; negative: the hole "
+        "is shrunk",
+        minimum=-100,
+        maximum=100,
+    )
+    format: str = setting(
+        "png",
+        "format of a saved picture, with the upload's quality, ICC profile, EXIF data and "
+        "transparency; same: the upload's format; JPEG and lossy WebP change known pixels",
+        choices=("png", "jpeg", "webp", "same"),
     )
     most_megabytes: float = setting(
         12.0, "maximum size of an uploaded file", above=0, maximum=10**5

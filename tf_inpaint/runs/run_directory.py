@@ -5,6 +5,7 @@ data.json                     the number of training images
 checkpoints/                  the complete state of the training at the last steps
 best/                         the networks of the best step, with --best_by
 encoder/STEP/                 the encoder for the generator of that step
+mean_estimate/STEP.npz        what --estimate=mean needs
 metrics.csv  training.png  samples/  training.gif  events/
 """
 
@@ -26,7 +27,7 @@ from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.files.literal_paths import literal_path
 from tf_inpaint.gan.encoder import Encoder, EncoderTraining
 from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization
-from tf_inpaint.runs import from_config
+from tf_inpaint.runs import from_config, packaged_run
 from tf_inpaint.runs.checkpoint_folder import CheckpointFolder, last_step, restore
 from tf_inpaint.runs.worker_cluster import lost_worker_named
 
@@ -41,6 +42,7 @@ CHANGEABLE_SETTINGS = {
     "keep_checkpoints",
     "data_dir",
     "encoder_steps",
+    "mean_images",
     "cache_gigabytes",
     "jit_compile",
 }
@@ -188,13 +190,13 @@ def record_size(folder: Path, size: int) -> None:
 
 
 def read_config(folder: Path) -> TrainConfig:
-    """The settings of a run.
+    """The settings of a run. `digits` is also the name of a run of the package.
 
     Raises:
         FileNotFoundError: the folder is no run directory.
         ValueError: the `config.json` of the run is damaged.
     """
-    path = Path(folder) / "config.json"
+    path = packaged_run.resolve(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(
             f"--run_dir must be a folder that `python -m tf_inpaint.train` wrote; {folder} has no "
@@ -221,7 +223,7 @@ def newest() -> Path:
     if not folders:
         raise FileNotFoundError(
             "--run_dir must name a run, and there is none under runs/; train one first: "
-            "python -m tf_inpaint.train."
+            f"python -m tf_inpaint.train, or pass --run_dir={packaged_run.NAME}."
         )
     return folders[-1].parent
 
@@ -281,6 +283,9 @@ def load(folder: str | os.PathLike) -> Run:
     folder = Path(folder)
     config = read_config(folder)
     generator, discriminator = from_config.networks(config, "float32")
+    if packaged_run.resolve(folder) == packaged_run.FOLDER:
+        run = Run(folder, config, generator, discriminator, 0, from_config.new_encoder(config))
+        return run._replace(step=packaged_run.restore(packaged_run.FOLDER, run))
     step = tf.Variable(0, dtype=tf.int64)
     parts = {"ema_generator": generator, "discriminator": discriminator}
     state = {name: [variable.value for variable in part.variables] for name, part in parts.items()}
