@@ -68,10 +68,10 @@ def test_without_a_prior_weight_the_discriminator_is_not_evaluated():
 
 def test_linearized_prior_has_the_value_and_the_gradient_at_its_z():
     energy = new_energy()
-    prior = energy.linearize_prior(Z)
+    prior = energy.linearize_prior(generator(Z))
     expected = solvers.value_and_gradient(lambda z: energy(z, IMAGES, KNOWN), Z)
     linearized = solvers.value_and_gradient(
-        lambda z: energy.with_linearized_prior(z, prior, IMAGES, KNOWN), Z
+        lambda z: energy.with_linearized_prior(generator(z), prior, IMAGES, KNOWN), Z
     )
     np.testing.assert_allclose(linearized[0], expected[0], rtol=1e-5)
     np.testing.assert_allclose(linearized[1], expected[1], rtol=1e-4, atol=1e-5)
@@ -79,25 +79,27 @@ def test_linearized_prior_has_the_value_and_the_gradient_at_its_z():
 
 def test_linearized_prior_is_a_tangent_in_the_picture():
     energy = new_energy()
-    prior = energy.linearize_prior(OTHER_Z)
+    prior = energy.linearize_prior(generator(OTHER_Z))
     logits = discriminator(generator(OTHER_Z))[:, 0].numpy()
     away = (discriminator(generator(Z))[:, 0] - logits).numpy()
     # The slope of log(1 - D) is -D.
     expected = -np.log1p(np.exp(logits)) - away / (1 + np.exp(-logits))
     contextual = energy.contextual(generator(Z), IMAGES, KNOWN)
-    received = energy.with_linearized_prior(Z, prior, IMAGES, KNOWN) - contextual
+    received = energy.with_linearized_prior(generator(Z), prior, IMAGES, KNOWN) - contextual
     np.testing.assert_allclose(received, 0.3 * expected, rtol=1e-3, atol=1e-4)
 
 
 def test_linear_prior_equals_its_linearization_everywhere():
     energy = new_energy(prior="critic")
-    linearized = energy.with_linearized_prior(Z, energy.linearize_prior(OTHER_Z), IMAGES, KNOWN)
+    linearized = energy.with_linearized_prior(
+        generator(Z), energy.linearize_prior(generator(OTHER_Z)), IMAGES, KNOWN
+    )
     np.testing.assert_allclose(linearized, energy(Z, IMAGES, KNOWN), rtol=1e-4, atol=1e-4)
 
 
 def test_linearized_prior_does_not_evaluate_the_discriminator():
-    prior = new_energy().linearize_prior(OTHER_Z)
+    prior = new_energy().linearize_prior(generator(OTHER_Z))
     energy = new_energy(discriminator=refused)
-    expected = new_energy().with_linearized_prior(Z, prior, IMAGES, KNOWN)
-    received = energy.with_linearized_prior(Z, prior, IMAGES, KNOWN)
+    expected = new_energy().with_linearized_prior(generator(Z), prior, IMAGES, KNOWN)
+    received = energy.with_linearized_prior(generator(Z), prior, IMAGES, KNOWN)
     np.testing.assert_array_equal(received, expected)

@@ -232,6 +232,35 @@ def test_memory_is_refreshed_every_few_steps():
     assert (points[3] != points[0]).all()
 
 
+def test_energy_and_memory_share_one_rendering_and_no_slope_goes_through_the_memory():
+    renderings = []
+
+    def render(point):
+        renderings.append(point)
+        return 2 * point
+
+    def energy(doubled, memory):
+        # The memory is the doubled point too, so the slope is that of the first factor alone.
+        return tf.reduce_sum(doubled * memory, axis=1)
+
+    step = solvers.Solver(
+        lambda point: (),
+        lambda energy_fn, point, state, seeds: (*solvers.value_and_gradient(energy_fn, point), ()),
+    )
+    point = tf.constant(random_points(4))
+    state = loop.initial_state(step, point, memory=tf.zeros([4, 3]))
+    advance = tf.function(
+        lambda state: loop.search_loop(
+            energy, step, state, 1, refresh=tf.identity, refresh_every=3, render=render
+        )
+    )
+    state = advance(state)
+    assert len(renderings) == 1
+    np.testing.assert_array_equal(state.memory, 2 * point)
+    np.testing.assert_allclose(state.best_energy, 4 * tf.reduce_sum(point**2, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(state.point, 4 * point, rtol=1e-6)
+
+
 def test_random_numbers_depend_on_the_seed_of_their_row_only():
     # Most entries leave the prior at every step, so the path consists of random numbers.
     solver = solvers.adam(1.5, constrain=solvers.redraw)

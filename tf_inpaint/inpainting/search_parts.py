@@ -166,23 +166,25 @@ def new_search(
     """The search for z by these settings, with D's linear approximation where they ask for it.
 
     Args:
-        settings: solver, stopping rule, prior and block size.
-        networks: the networks, for the curvature of the generator.
+        settings: solver, stopping rule, prior, and a number as block size.
+        networks: the networks.
         energy: what the search lowers.
         steps: maximum number of steps.
     """
-    energy_fn, refresh, refresh_every = energy, None, 1
-    if settings.prior_weight != 0 and settings.prior_every > 1:
-        energy_fn, refresh = energy.with_linearized_prior, energy.linearize_prior
-        refresh_every = settings.prior_every
-    return loop.Search(
-        energy_fn,
-        new_solver(settings, networks, steps),
-        settings.with_block_size().block_size,
-        networks.latent_size,
-        new_stopping(settings, steps),
-        settings.keep,
-        refresh,
-        refresh_every,
-        new_graph(settings),
+    search = functools.partial(
+        loop.Search,
+        solver=new_solver(settings, networks, steps),
+        block_size=settings.block_size,
+        latent_size=networks.latent_size,
+        stopping=new_stopping(settings, steps),
+        keep=settings.keep,
+        graph=new_graph(settings),
+    )
+    if settings.prior_weight == 0 or settings.prior_every == 1:
+        return search(energy)
+    return search(
+        energy.with_linearized_prior,
+        refresh=energy.linearize_prior,
+        refresh_every=settings.prior_every,
+        render=networks.generator,
     )

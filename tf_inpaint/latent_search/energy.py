@@ -83,13 +83,12 @@ class Energy:
         logits = tf.repeat(self.discriminator(generated), solvers.VECTOR_WIDTH, axis=1)
         return self.prior(logits)
 
-    def linearize_prior(self, z: tf.Tensor) -> LinearizedPrior:
-        """Returns the linearized prior around the pictures G(z).
+    def linearize_prior(self, generated: tf.Tensor) -> LinearizedPrior:
+        """Returns the linearized prior around the pictures.
 
         The approximation is linear in the picture and not in z: a slope in z would also contain the
         bend of G.
         """
-        generated = self.generator(z)
 
         def weighted_prior(generated):
             return self.prior_weight * self.perceptual(generated)
@@ -98,16 +97,15 @@ class Energy:
 
     def with_linearized_prior(
         self,
-        z: tf.Tensor,
+        generated: tf.Tensor,
         linearized_prior: LinearizedPrior,
         images: tf.Tensor,
         weights: tf.Tensor,
     ) -> tf.Tensor:
-        """Returns the energy of z, `[B]`, with the linearized prior of an earlier z as prior.
+        """Returns the energy of pictures G(z), `[B]`, with the linearized prior of other pictures.
 
         The discriminator is not evaluated.
         """
         value, slope, picture = linearized_prior
-        generated = self.generator(z)
         prior = value + tf.reduce_sum(slope * (generated - picture), axis=[1, 2, 3])
         return self.contextual(generated, images, weights) + prior

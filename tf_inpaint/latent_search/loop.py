@@ -194,6 +194,7 @@ def search_loop(
     keep: str = "best",
     refresh: Callable[[tf.Tensor], Any] | None = None,
     refresh_every: int = 1,
+    render: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
 ) -> State:
     """Returns the state after `steps` more steps of the solver, or once every row has converged.
 
@@ -202,16 +203,18 @@ def search_loop(
     point. A converged row stays bit-identical. Neither case changes any other row.
 
     Args:
-        energy_fn: points `[B, Z]` to energies `[B]`, row by row; with `refresh`, points and the
-            latest result of `refresh` to energies.
-        solver: the solver that moves the points.
+        energy_fn: rendered points to energies `[B]`, row by row; with `refresh`, rendered points
+            and the latest result of `refresh` to energies.
+        solver: the solver that moves the points. With `refresh` it must evaluate the energy once
+            in each step, at the point.
         state: from `initial_state`, or from an earlier call.
         steps: int32 scalar.
         stopping: when a row has converged; None: never.
         keep: "best" records the point of the lowest energy, "last" the last evaluated point.
-        refresh: points `[B, Z]` to a value that `energy_fn` needs and that takes too long to
+        refresh: rendered points to a value that `energy_fn` needs and that takes too long to
             compute in every step.
         refresh_every: number of steps from one call of `refresh` to the next.
+        render: points `[B, Z]` to what `energy_fn` and `refresh` both need, such as pictures.
     """
     tolerance = 0.0 if stopping is None else stopping.tolerance
 
@@ -219,15 +222,20 @@ def search_loop(
         return (step < steps) & tf.reduce_any(active_rows(state, stopping))
 
     def body(step, state):
-        # Refresh the memory.
-        memory, step_energy_fn = state.memory, energy_fn
-        if refresh is not None:
-            # All active rows have taken the same number of steps, and no row has taken more.
-            due = tf.reduce_max(state.steps) % refresh_every == 0
-            memory = tf.cond(due, lambda: refresh(state.point), lambda: state.memory)
+        memory = state.memory
+        # All active rows have taken the same number of steps, and no row has taken more.
+        due = tf.reduce_max(state.steps) % refresh_every == 0
 
-            def step_energy_fn(z):
-                return energy_fn(z, memory)
+        def step_energy_fn(z):
+            nonlocal memory
+            rendered = render(z)
+            if refresh is None:
+                return energy_fn(rendered)
+            # Refresh the memory. The slope of the energy does not go through the memory.
+            constant = tf.stop_gradient(rendered)
+            memory = tf.cond(due, lambda: refresh(constant), lambda: state.memory)
+            memory = tf.nest.map_structure(tf.stop_gradient, memory)
+            return energy_fn(rendered, memory)
 
         # Take a step in the rows that have not converged.
         seeds = fold_in(state.seeds, state.steps)
@@ -253,8 +261,8 @@ class Search(tf.Module):
     """A search over a block of rows, with its state in variables. Only `z` is trainable.
 
     Args:
-        energy_fn: `(z [B, Z], *conditions) -> [B]`, row by row; with `refresh` its second argument
-            is the latest result of `refresh`.
+        energy_fn: `(rendered z, *conditions) -> [B]`, row by row; with `refresh` its second
+            argument is the latest result of `refresh`.
         solver: the solver that moves z.
         block_size: B. B is fixed because convolutions round differently at different batch sizes,
             and after 300 steps such a difference gives other answers.
@@ -263,6 +271,7 @@ class Search(tf.Module):
         keep: see `search_loop`.
         refresh: see `search_loop`.
         refresh_every: see `search_loop`.
+        render: see `search_loop`.
         graph: turns a function of tensors into a graph, as `tf.function` does.
     """
 
@@ -276,6 +285,7 @@ class Search(tf.Module):
         keep: str = "best",
         refresh: Callable[[tf.Tensor], Any] | None = None,
         refresh_every: int = 1,
+        render: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
         graph: Callable[[Callable], Callable] = PLAIN_GRAPH,
     ):
         super().__init__()
@@ -285,9 +295,10 @@ class Search(tf.Module):
         self.keep = keep
         self.refresh = refresh
         self.refresh_every = refresh_every
+        self.render = render
         self.z = tf.Variable(tf.zeros([block_size, latent_size]), name="z")
         zeros = tf.zeros([block_size, latent_size])
-        first = initial_state(solver, zeros, memory=refresh(zeros) if refresh else ())
+        first = initial_state(solver, zeros, memory=refresh(render(zeros)) if refresh else ())
         self.dtypes = tf.nest.map_structure(lambda value: value.dtype, first[1:])
         self.other_variables = tf.nest.map_structure(
             lambda value: tf.Variable(as_variable_value(value), trainable=False), first[1:]
@@ -323,8 +334,8 @@ class Search(tf.Module):
     def advanced(self, state: State, conditions: tuple[tf.Tensor, ...], steps: tf.Tensor) -> State:
         """Returns the state after up to `steps` more steps; sets no variable."""
 
-        def energy_fn(z, *memory):
-            return self.energy_fn(z, *memory, *conditions)
+        def energy_fn(rendered, *memory):
+            return self.energy_fn(rendered, *memory, *conditions)
 
         return search_loop(
             energy_fn,
@@ -335,6 +346,7 @@ class Search(tf.Module):
             self.keep,
             self.refresh,
             self.refresh_every,
+            self.render,
         )
 
     def restart(self, point: tf.Tensor, seeds: tf.Tensor | None = None) -> None:
