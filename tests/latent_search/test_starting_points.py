@@ -70,6 +70,21 @@ def test_a_candidate_without_a_finite_energy_is_never_among_the_lowest(bad):
     assert (lowest[..., 0] <= 0).all()
 
 
+@pytest.mark.parametrize("together", [1, 3, 7, 9])
+def test_lowest_candidates_do_not_depend_on_how_many_are_evaluated_together(together):
+    candidates, targets = random_points(5, 7), random_points(5, seed=2)
+
+    def energy(point):
+        rows = tf.repeat(targets, together, axis=0)
+        assert point.shape == rows.shape
+        return tf.reduce_sum(tf.abs(point - rows), axis=1)
+
+    lowest = starting_points.lowest_candidates(energy, tf.constant(candidates), 2, together)
+    for row, points, target in zip(lowest.numpy(), candidates, targets, strict=True):
+        order = np.abs(points - target).sum(axis=1).argsort()[:2]
+        np.testing.assert_array_equal(row, points[order])
+
+
 # --- points_around and chain_starts
 
 

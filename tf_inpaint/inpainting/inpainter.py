@@ -1,6 +1,5 @@
 """Completes images: starts, searches and blends, in blocks of a fixed number of rows."""
 
-import functools
 import math
 from collections.abc import Iterable, Iterator
 
@@ -109,18 +108,17 @@ class Inpainter:
         else:
             known_share = tf.reduce_mean(known, axis=[1, 2, 3])
         encoder_z = self.encoder(images, known) if self.encoder else None
+        rows = [tf.repeat(array, count, axis=0) for array in (images, known, weights)]
 
-        def misfit(z, images=images, weights=weights):
-            return self.energy.contextual(self.generator(z), images, weights)
+        def misfit(z):
+            return self.energy.contextual(self.generator(z), rows[0], rows[2])
 
         # Start the chains, and let them run.
         starts = starting_points.chain_starts(
             encoder_z, misfit, seeds, known_share, count, self.chain_draws, self.latent_size
         )
-        rows = [tf.repeat(array, count, axis=0) for array in (images, known, weights)]
-        chain_misfit = functools.partial(misfit, images=rows[0], weights=rows[2])
         samples = posterior.sample(
-            chain_misfit, self.generator, starts, seeds, known_share, self.sampling
+            misfit, self.generator, starts, seeds, known_share, self.sampling
         )
         # Blend the picture of every chain.
         pictures = self.generator(tf.reshape(samples.z, [-1, self.latent_size]))

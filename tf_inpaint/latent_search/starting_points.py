@@ -26,21 +26,35 @@ def random_candidates(seeds: tf.Tensor, count: int, latent_size: int) -> tf.Tens
     return tf.reshape(2.0 * numbers - 1.0, [tf.shape(seeds)[0], count, latent_size])
 
 
-def lowest_candidates(energy_fn: EnergyFn, candidates: tf.Tensor, count: int) -> tf.Tensor:
+def lowest_candidates(
+    energy_fn: EnergyFn, candidates: tf.Tensor, count: int, together: int = 1
+) -> tf.Tensor:
     """Returns the `count` candidates of the lowest energy for each row, the lowest first.
 
     Args:
-        energy_fn: points `[B, Z]` to energies `[B]`, row by row.
+        energy_fn: points `[B * together, Z]` to energies `[B * together]`, the points of a row one
+            after the other.
         candidates: `[B, K, Z]`.
         count: at most K.
+        together: number of candidates of a row that `energy_fn` takes at once.
 
     Returns:
         `[B, count, Z]`.
     """
-    energies = tf.map_fn(energy_fn, tf.transpose(candidates, [1, 0, 2]))
+    # Fill the last group with candidates that are there already.
+    number, latent_size = candidates.shape[1:]
+    groups = -(-number // together)
+    filled = tf.gather(candidates, np.arange(groups * together) % number, axis=1)
+    points = tf.transpose(tf.reshape(filled, [-1, groups, together, latent_size]), [1, 0, 2, 3])
+
+    # Evaluate one group after the other.
+    energies = tf.map_fn(energy_fn, tf.reshape(points, [groups, -1, latent_size]))
+    by_group = tf.transpose(tf.reshape(energies, [groups, -1, together]), [1, 0, 2])
+    energies = tf.reshape(by_group, [-1, groups * together])[:, :number]
+
     # The rank of a NaN is undefined.
     ranked = tf.where(tf.math.is_finite(energies), energies, float("inf"))
-    best = tf.math.top_k(-tf.transpose(ranked), count).indices
+    best = tf.math.top_k(-ranked, count).indices
     return tf.gather(candidates, best, batch_dims=1)
 
 
@@ -105,7 +119,8 @@ def chain_starts(
 
     Args:
         z: `[B, Z]`, such as the z of an encoder; None: there is none.
-        energy_fn: points `[B, Z]` to energies `[B]`, row by row.
+        energy_fn: points `[B K, Z]` to energies `[B K]`, the K rows of an image one after the
+            other, as the chains need it: K candidates of an image are evaluated together.
         seeds: int `[B, 2]`, seed of each image.
         known_share: `[B]`, see `points_around`.
         count: K.
@@ -119,5 +134,5 @@ def chain_starts(
         parts.append(points_around(z, known_share, seeds, count - random_count))
     if random_count:
         candidates = random_candidates(seeds, max(random_count, draws), latent_size)
-        parts.append(lowest_candidates(energy_fn, candidates, random_count))
+        parts.append(lowest_candidates(energy_fn, candidates, random_count, count))
     return tf.concat(parts, axis=1)
