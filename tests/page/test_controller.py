@@ -1,5 +1,6 @@
 """The actions of the page: choosing, uploading and filling a picture, and saving the result."""
 
+import dataclasses
 import math
 import re
 from pathlib import Path
@@ -10,9 +11,10 @@ from page_inputs import FILL_SETTINGS, last, paint_layer, square_hole
 from PIL import Image
 from tiny import SIZE, picture
 
+from tf_inpaint.compositing.mask_growth import grow
 from tf_inpaint.files import images
 from tf_inpaint.page import canvas
-from tf_inpaint.page.controller import FINE_MASKS, HOLES, Picture
+from tf_inpaint.page.controller import FINE_MASKS, HOLES, Controller, Picture
 
 
 class TestUpload:
@@ -156,6 +158,36 @@ class TestFill:
         values = next(update for update in updates if "known" in update)
         assert (values["known"] != values["original"]).any()
         assert (values["known"][:, :128] == values["original"][:, :128]).all()
+
+    def test_painted_hole_grows_inside_the_visible_part(self, controller):
+        values = controller.choose_picture(0, "middle")
+        layer, chosen = values["canvas"]["layer"], values["picture"]
+        hidden = controller.hidden_pixels(layer, chosen)
+        grown = controller.hidden_pixels(layer, chosen, 2)
+        expected = grow(1 - hidden[..., None].astype(np.float32), 2)[..., 0] == 0
+        np.testing.assert_array_equal(grown, expected)
+        updates = controller.fill(layer, chosen, *FILL_SETTINGS[:4], 0, 0, 2.0)
+        known = next(update["known"] for update in updates if "known" in update)
+        np.testing.assert_array_equal((known == 127).all(axis=2)[9::18, 9::18], grown)
+        with pytest.raises(ValueError, match="--grow_mask must be .* at most 100; received 101"):
+            next(controller.fill(layer, chosen, *FILL_SETTINGS[:6], 101))
+
+    def test_saved_picture_has_the_format_and_transparency_of_the_upload(
+        self, search, config, tmp_path
+    ):
+        levels = np.dstack([picture(7), np.full((SIZE, SIZE), 200, np.uint8)])
+        Image.fromarray(levels).save(tmp_path / "a.tif")
+        controller = Controller(search, [], dataclasses.replace(config, format="same"))
+        chosen = controller.upload_picture(str(tmp_path / "a.tif"), "none")["picture"]
+        layer = canvas.to_data_url(canvas.hole_layer("center", SIZE, SIZE, (0,)))
+        for update in controller.fill(layer, chosen, *FILL_SETTINGS[:4], 0, 0):
+            if "save_picture" in update:
+                with Image.open(update["save_picture"]) as saved:
+                    assert (Path(saved.filename).name, saved.mode) == ("a_filled.tif", "LA")
+                    written = np.asarray(saved)
+        known = ~square_hole(first=7, last=21)
+        np.testing.assert_array_equal(written[known], levels[known])
+        assert (written[..., 1] == 200).all()
 
     def test_page_says_that_no_pixel_was_known(self, controller):
         everything = np.full((canvas.SIDE, canvas.SIDE, 4), 255, np.uint8)

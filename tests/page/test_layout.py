@@ -9,7 +9,13 @@ from tf_inpaint.page.events import FILL_OUTPUTS
 
 def test_sliders_start_at_the_values_of_the_flags(controller, run_dir):
     config = PaintConfig(
-        run_dir=run_dir, steps=450, prior_weight=2.0, blend="feather", restarts=9, samples=15
+        run_dir=run_dir,
+        steps=450,
+        prior_weight=2.0,
+        blend="feather",
+        restarts=9,
+        samples=15,
+        grow_mask=-30,
     )
     blocks = layout.build(controller, config)
     values = {
@@ -17,7 +23,7 @@ def test_sliders_start_at_the_values_of_the_flags(controller, run_dir):
     }
     assert (values["Steps"], values["Weight of the prior"]) == (450, 2.0)
     assert values["Blending"] == "feather"
-    assert (values["Restarts"], values["Alternatives"]) == (9, 15)
+    assert (values["Restarts"], values["Alternatives"], values["Grow the hole"]) == (9, 15, -30)
 
 
 def test_every_value_of_a_search_has_a_part(controller):

@@ -66,7 +66,7 @@ def test_full_queue_of_absent_visitors_serves_the_next_one(serve, controller, mo
     monkeypatch.setattr(controller, "fill", fill)
     monkeypatch.setattr(visitors, "SECONDS_BETWEEN_CHECKS", 0.2)
     server = serve(most_waiting=2)
-    number, settings = function_number(server, "fill"), [10, 0.1, 1, "paste", 0, 0]
+    number, settings = function_number(server, "fill"), [10, 0.1, 1, "paste", 0, 0, 0]
     absent.append(canvas.PNG_PREFIX)
 
     # Absent visitors fill the queue: one search runs, and two wait.

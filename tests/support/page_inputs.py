@@ -12,8 +12,9 @@ from tf_inpaint.page import canvas
 
 SEARCH = {"steps": 20, "start_draws": 4, "block_size": 4, "samples": 3, "patience": 1.0}
 """Settings of a short search, as flags."""
-FILL_SETTINGS = (20, 0.1, 1, "paste", 3, 0)
-"""Settings of `Controller.fill`: steps, prior weight, restarts, blend, alternatives and seed."""
+FILL_SETTINGS = (20, 0.1, 1, "paste", 3, 0, 0)
+"""Settings of `Controller.fill`: steps, prior weight, restarts, blend, alternatives, seed, growth
+of the hole."""
 
 
 def square_hole(side=SIZE, first=8, last=16):

@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tf_inpaint.compositing.mask_growth import grow
 from tf_inpaint.config import PaintConfig
-from tf_inpaint.files import images
+from tf_inpaint.files import file_details, images
+from tf_inpaint.files.file_details import FileDetails
 from tf_inpaint.inputs.masked_images import convert_channels
 from tf_inpaint.inputs.named_images import Input
+from tf_inpaint.inputs.result_files import ResultWriter
 from tf_inpaint.page import canvas
 from tf_inpaint.page.page_search import Alternatives, PageSearch, SearchResult
 
@@ -47,6 +50,8 @@ class Picture(NamedTuple):
     """Name of the picture, which sets the random numbers of the search together with the seed."""
     pixels: np.ndarray
     """uint8 `[H, W, C]`, with the number of channels of the network."""
+    details: FileDetails = FileDetails()
+    """What the file of the picture has beside its pixels."""
 
 
 class Controller:
@@ -61,11 +66,13 @@ class Controller:
     def __init__(self, search: PageSearch, inputs: Sequence[Input], config: PaintConfig):
         self.search = search
         self.config = config
+        self.writer = ResultWriter(config.format)
         self.pictures = [self.picture(item.key, item.read()) for item in inputs]
 
-    def picture(self, key: str, pixels: np.ndarray) -> Picture:
+    def picture(self, key: str, pixels: np.ndarray, details: FileDetails | None = None) -> Picture:
         """Converts a picture to the colors of the network."""
-        return Picture(key, convert_channels(pixels, self.search.channels))
+        colors = convert_channels(pixels, self.search.channels)
+        return Picture(key, colors, details or FileDetails())
 
     def has_network_size(self, picture: Picture) -> bool:
         """Whether the picture has the size of the network."""
@@ -113,10 +120,11 @@ class Controller:
             )
         try:
             pixels = canvas.read(file, self.config.most_pixels)
+            details = file_details.read(file)
         finally:
             if not keep:
                 Path(file).unlink(missing_ok=True)
-        return self.show_picture(self.picture(Path(file).name, pixels), hole)
+        return self.show_picture(self.picture(Path(file).name, pixels, details), hole)
 
     def show_picture(self, picture: Picture, hole: str) -> Values:
         """Shows another picture. A hole that this picture cannot have is replaced by none."""
@@ -163,6 +171,7 @@ class Controller:
         blend: str,
         samples: int,
         seed: int,
+        grow_mask: int = 0,
     ) -> Iterator[Values]:
         """Yields what the page shows, step by step, while the hole is filled.
 
@@ -172,14 +181,17 @@ class Controller:
             steps, prior_weight, restarts, blend: settings of the search.
             samples: number of alternatives.
             seed: another seed gives another picture.
+            grow_mask: radius by which the painted hole is grown, or shrunk if negative.
 
         Raises:
             ValueError: no pixel that can be filled is painted, a setting is out of its range, or
                 the settings contradict each other.
         """
-        hidden = self.hidden_pixels(layer_url, picture)
         steps, restarts, samples, seed = map(to_int, (steps, restarts, samples, seed))
-        dataclasses.replace(self.config, samples=samples, seed=seed)  # Checks their ranges.
+        grow_mask = to_int(grow_mask)
+        # Checks their ranges.
+        dataclasses.replace(self.config, samples=samples, seed=seed, grow_mask=grow_mask)
+        hidden = self.hidden_pixels(layer_url, picture, grow_mask)
         search = self.search.search_config(
             steps=steps, prior_weight=prior_weight, restarts=restarts, blend=blend
         )
@@ -203,7 +215,7 @@ class Controller:
         searching = f" Searching for {samples} alternatives ..." if samples else ""
         with tempfile.TemporaryDirectory() as folder:  # The page makes copies of the files.
             yield {
-                **write_files(Path(folder), Path(picture.key).stem, result),
+                **write_files(Path(folder), picture, result, example.known, self.writer),
                 "known": canvas.resize_for_display(example.masked),
                 "filled": canvas.resize_for_display(result.picture),
                 "original": canvas.resize_for_display(example.original),
@@ -219,15 +231,16 @@ class Controller:
             values = alternatives_values(alternatives, example.original, hidden)
             yield {**values, "status": status, "alternatives_section": True}
 
-    def hidden_pixels(self, layer_url: str, picture: Picture) -> np.ndarray:
-        """The hole that a visitor painted: bool `[H, W]`.
+    def hidden_pixels(self, layer_url: str, picture: Picture, grow_mask: int = 0) -> np.ndarray:
+        """The hole that a visitor painted, grown by a number of pixels: bool `[H, W]`.
 
         Raises:
             ValueError: no pixel that can be filled is painted.
         """
         layer = canvas.decode_layer(layer_url)
         painted = canvas.painted_pixels(layer, *picture.pixels.shape[:2])
-        hidden = painted & self.visible_part(picture)
+        grown = grow(np.where(painted, 0, 1)[..., None], grow_mask)[..., 0] == 0
+        hidden = grown & self.visible_part(picture)
         if not hidden.any():
             raise ValueError(
                 "Paint on the picture is required; nothing is painted that can be filled; "
@@ -244,19 +257,24 @@ def to_int(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def write_files(folder: Path, name: str, result: SearchResult) -> Values:
+def write_files(
+    folder: Path, picture: Picture, result: SearchResult, known: np.ndarray, writer: ResultWriter
+) -> Values:
     """Writes the picture and the film that a visitor can save.
 
     Args:
         folder: an existing folder.
-        name: name of the picture. Other characters than letters, digits, - and _ become _.
+        picture: the picture. In its name, other characters than letters, digits, - and _ become _.
         result: result of the search.
+        known: `[H, W, 1]`, 1 = the pixel is given, 0 = hole.
+        writer: writes the picture.
     """
+    name = Path(picture.key).stem
     stem = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
-    picture, film = folder / f"{stem}_filled.png", folder / f"{stem}_search.gif"
-    images.write(picture, result.picture)
+    saved = writer.write(folder, f"{stem}_filled", result.picture, known, picture.details)
+    film = folder / f"{stem}_search.gif"
     images.animate(film, result.film, SECONDS_PER_FRAME)
-    return {"film": str(film), "save_picture": str(picture), "save_film": str(film)}
+    return {"film": str(film), "save_picture": str(folder / saved), "save_film": str(film)}
 
 
 def status_text(result: SearchResult, hidden: np.ndarray, known: np.ndarray) -> str:

@@ -16,7 +16,7 @@ from tf_inpaint.page.style import CAPTIONS, HEAT_COLORS, asset, fill_in
 
 log = logging.getLogger("tf_inpaint")
 
-SETTINGS = ("steps", "prior_weight", "restarts", "blend", "samples", "seed")
+SETTINGS = ("steps", "prior_weight", "restarts", "blend", "samples", "seed", "grow_mask")
 """Names of the parts with settings, in the order of the parameters of `Controller.fill`."""
 FILL_OUTPUTS = (
     "status",

@@ -140,6 +140,15 @@ def search_settings(config: PaintConfig) -> Parts:
             label="Random seed",
             info="Another seed gives another picture",
         )
+        furthest = max(20, abs(config.grow_mask))
+        parts["grow_mask"] = gr.Slider(
+            -furthest,
+            furthest,
+            config.grow_mask,
+            step=1,
+            label="Grow the hole",
+            info="Number of pixels around the paint that are filled too. Below 0 the hole shrinks",
+        )
     return parts
 
 
