@@ -13,21 +13,25 @@ image with energy, PSNR, SSIM and more), latents.npz and details/. Files that ca
 listed at the end. Exit code 1: some images failed; 2: no image could be used.
 """
 
+import contextlib
 import dataclasses
+import functools
+import itertools
 import logging
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from tf_inpaint.completion.block_search import BlockSearch
-from tf_inpaint.completion.blocks import blocks
+from tf_inpaint.cluster.ray_cluster import Cluster, connected, with_workers
+from tf_inpaint.cluster.worker_pool import Surroundings, WorkerDiedError, do_tasks
+from tf_inpaint.completion import block_tasks
+from tf_inpaint.completion.block_tasks import TaskResult
+from tf_inpaint.completion.image_completer import ImageCompleter
 from tf_inpaint.completion.job import Job
-from tf_inpaint.compositing import masks
 from tf_inpaint.config import CompleteConfig, TrainConfig
-from tf_inpaint.inputs.mask_sources import ALPHA, MaskSource, new_mask_source
-from tf_inpaint.inputs.masked_images import Example, ExampleMaker
+from tf_inpaint.files import folders
+from tf_inpaint.inputs.mask_sources import ALPHA
 from tf_inpaint.inputs.named_images import (
     Input,
     files,
@@ -36,10 +40,7 @@ from tf_inpaint.inputs.named_images import (
     rename_for_job,
     with_dataset,
 )
-
-if TYPE_CHECKING:  # Both modules import TensorFlow.
-    from tf_inpaint.inpainting.completions import Completions
-    from tf_inpaint.runs.run_directory import Run
+from tf_inpaint.settings.threads import use_threads
 
 BAR_FORMAT = "{percentage:3.0f}%|{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
 
@@ -50,31 +51,32 @@ class Plan(NamedTuple):
     """What one call of the command has to do."""
 
     config: CompleteConfig
-    run: "Run"
-    mask_source: MaskSource
-    maker: ExampleMaker
+    completer: ImageCompleter
     job: Job
     items: list[Input]
     """All images of this call. The job may have completed some of the images already."""
 
-    @property
-    def detailed(self) -> list[Input]:
-        """The images whose intermediate pictures are written too."""
-        return self.items[: self.config.details]
-
 
 def run(config: CompleteConfig) -> int:
     """Completes every image; returns 0, or 1 if some images failed."""
-    plan = new_plan(config)
     failures: dict[str, str] = {}
-    todo = [item for item in plan.items if item.file not in plan.job.done]
-    if todo:
-        complete_blocks(plan, todo, failures)
+    ray = config.engine == "ray"
+    with connected(config.ray_address) if ray else contextlib.nullcontext() as cluster:
+        plan = new_plan(config, cluster)
+        todo = [item for item in plan.items if item.file not in plan.job.done]
+        if cluster and todo:
+            complete_on_cluster(plan, todo, failures, cluster)
+        elif todo:
+            complete_here(plan, todo, failures)
     return finish(plan, failures)
 
 
-def new_plan(config: CompleteConfig) -> Plan:
+def new_plan(config: CompleteConfig, cluster: Cluster | None = None) -> Plan:
     """Finds the run, the masks, the images, and what an earlier call has done.
+
+    Args:
+        config: settings of the command.
+        cluster: cluster of Ray that does the work; None: this process does it.
 
     Raises:
         ValueError, OSError: the job cannot start with these settings. Nothing was written.
@@ -83,25 +85,42 @@ def new_plan(config: CompleteConfig) -> Plan:
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     trained = with_dataset(run_directory.read_config(Path(config.run_dir)), config.dataset)
-    required_memory.check_search(config, trained)
     out_dir = Path(config.out_dir) if config.out_dir else default_out_dir(config)
-    mask_source = new_mask_source(
-        config.mask,
-        config.seed,
-        config.mask_scale,
-        config.invert_mask,
-        config.grow_mask,
-        max_pixels=config.max_pixels,
-    )
-    maker = new_example_maker(config, trained)
-    items = mask_source.pictures_among(find_images(config, trained, out_dir))
-    run = run_directory.load(config.run_dir)
-    job = Job(out_dir, config, run.identity)
+    recorded = None if config.overwrite else folders.read_object(out_dir / "config.json")
+    config = with_devices(config.with_threads(recorded), cluster)
+    if not cluster:
+        required_memory.check_search(config, trained)
+    completer = ImageCompleter(config, trained, out_dir)
+    items = completer.mask_source.pictures_among(find_images(config, trained, out_dir))
+    job = Job(out_dir, config, completer.run.identity)
     shard, shards = map(int, config.shard.split("/"))
     items = rename_for_job(items, job.done)[shard::shards]
     job.forget_damaged(items)
-    job.forget_edited(items, mask_source)
-    return Plan(job.config, run, mask_source, maker, job, items)
+    job.forget_edited(items, completer.mask_source)
+    completer.config, completer.film = job.config, job.film
+    completer.detailed = {item.file for item in items[: config.details]}
+    return Plan(job.config, completer, job, items)
+
+
+def with_devices(config: CompleteConfig, cluster: Cluster | None) -> CompleteConfig:
+    """Returns the settings with numbers for the workers, and prepares TensorFlow in this process.
+
+    Args:
+        config: settings with a number of threads.
+        cluster: see `new_plan`.
+
+    Raises:
+        ValueError: the cluster cannot hold one worker.
+    """
+    if not cluster:
+        use_threads(config.threads)
+        return config
+    import tensorflow as tf
+
+    # The networks that are loaded here, for their identity, must not take the GPUs of the workers.
+    with contextlib.suppress(RuntimeError):  # TensorFlow runs already, as in tests.
+        tf.config.set_visible_devices([], "GPU")
+    return with_workers(config, cluster)
 
 
 def default_out_dir(config: CompleteConfig) -> Path:
@@ -111,28 +130,6 @@ def default_out_dir(config: CompleteConfig) -> Path:
     """
     mask = Path(os.path.abspath(config.mask))
     return Path(config.run_dir) / "completions" / (mask.name if mask.is_dir() else mask.stem)
-
-
-def new_example_maker(config: CompleteConfig, trained: TrainConfig) -> ExampleMaker:
-    """Returns what makes the examples for the networks of a run.
-
-    Args:
-        config: settings of the command.
-        trained: settings of the run.
-
-    Raises:
-        ValueError: the mask and another setting contradict each other.
-    """
-    if config.mask in masks.NAMES and config.framing != "image":
-        raise ValueError(
-            f"--framing={config.framing} must go with a mask file or folder; received "
-            f"{config.mask}; leave it out."
-        )
-    factor = None
-    if config.mask == "lowres":
-        factor = masks.low_resolution_factor(config.mask_scale)
-    crop = trained.crop if config.images else 0  # The run's own images are cropped already.
-    return ExampleMaker(trained.image_size, trained.channels, crop, config.framing, factor)
 
 
 def find_images(config: CompleteConfig, trained: TrainConfig, out_dir: Path) -> list[Input]:
@@ -151,79 +148,74 @@ def find_images(config: CompleteConfig, trained: TrainConfig, out_dir: Path) -> 
     return items
 
 
-def complete_blocks(plan: Plan, todo: Sequence[Input], failures: dict[str, str]) -> None:
-    """Completes images in blocks, and writes each block before the next search.
+def complete_here(plan: Plan, todo: Sequence[Input], failures: dict[str, str]) -> None:
+    """Completes images in this process, in blocks, and writes each block before the next search.
 
     Args:
-        plan: the job, its run and its masks.
+        plan: the job.
         todo: the images.
         failures: receives the reason for each image that failed, by `Input.file`.
     """
     from tqdm import tqdm
 
-    from tf_inpaint.inpainting.inpainter import Inpainter
-    from tf_inpaint.runs.inpainters import frozen_networks, steps_per_frame
-
-    config, job = plan.config, plan.job
-    networks = frozen_networks(plan.run)
-    inpainter = Inpainter(networks, config, plan.maker.low_resolution_factor)
+    completer, job = plan.completer, plan.job
+    completer.prepare()  # So a search that is refused leaves no folder.
     with tqdm(total=len(todo), bar_format=BAR_FORMAT) as bar:
-        for block in blocks(read_examples(plan, todo, failures, bar), config.block_size):
+        for block in completer.blocks(todo, failures, bar):
             job.begin()
-            # Search.
-            search = BlockSearch(block, bar)
-            if config.details and len(search.masked) and not job.film.exists():
-                search.record_film()
-            answers = search.run(inpainter, config.seed, steps_per_frame(inpainter))
-            # Write. The film comes first, for a job that is killed here does not film this block
-            # again.
-            if search.film:
-                search.film.write(job.film)
-            for example, completions in zip(block, answers, strict=True):
-                write_answer(plan, example, completions, search.seconds_per_row, inpainter.blend)
-            search.move_bar(1)
+            for row in completer.complete(block, bar, films(plan)):
+                job.append(row)
 
 
-def read_examples(
-    plan: Plan, todo: Iterable[Input], failures: dict[str, str], bar
-) -> Iterator[Example]:
-    """Yields the images that can be read, with their masks; see `complete_blocks`.
-
-    The total of the tqdm bar `bar` falls with every image that fails.
-    """
-    for item in todo:
-        try:
-            plan.job.note_inputs(item, plan.mask_source)
-            yield plan.maker.example(item, plan.mask_source.known_of)
-        except (ValueError, OSError) as error:
-            failures[item.file] = str(error)
-            bar.total -= 1
-
-
-def write_answer(
-    plan: Plan,
-    example: Example,
-    completions: "Completions | None",
-    seconds_per_row: float,
-    blend: Callable,
+def complete_on_cluster(
+    plan: Plan, todo: Sequence[Input], failures: dict[str, str], cluster: Cluster
 ) -> None:
-    """Blends and writes the completion of one image.
+    """Completes images with workers of Ray, which write the pictures. The rows are written here.
 
     Args:
-        plan: the job.
-        example: the image.
-        completions: the answers for its rows; None: the image has no row.
-        seconds_per_row: duration of the search for one row.
-        blend: function of `blending` for images that are completed in place.
+        plan, todo, failures: see `complete_here`.
+        cluster: cluster of Ray.
     """
-    # First, so that not all pictures of a large image are in memory at once.
-    if example.input in plan.detailed:
-        plan.job.write_details(example, completions, blend)
-    start = time.perf_counter()
-    completion = example.completion(completions, blend)
-    seconds = seconds_per_row * len(example.rows[0]) + time.perf_counter() - start
-    label = plan.mask_source.label(example.input.key)
-    plan.job.write(example, completions, completion, {"mask": label, "seconds": seconds})
+    from tqdm import tqdm
+
+    config, completer, job = plan.config, plan.completer, plan.job
+    with tqdm(
+        total=len(todo), bar_format=f"{BAR_FORMAT[:-1]}, {{rate_fmt}}]", unit=" images"
+    ) as bar:
+        tasks = block_tasks.tasks(completer, todo, failures, bar, films(plan))
+        first = next(tasks, None)
+        if not first:
+            return
+        job.begin()
+        paths = job.out_dir / "config.json", Path(config.run_dir, "config.json")
+        for task, result in do_tasks(
+            itertools.chain([first], tasks),
+            functools.partial(block_tasks.new_worker, completer),
+            Surroundings(paths, config.threads, config.worker_gpus),
+            cluster,
+            config.workers,
+        ):
+            if isinstance(result, WorkerDiedError):
+                reasons = {item.file: died_text(item, result) for item in task.items}
+                result = TaskResult([], reasons)
+            for row in result.rows:
+                job.append(row)
+            failures |= result.failures
+            bar.total -= len(result.failures)
+            bar.update(len(result.rows))
+
+
+def died_text(item: Input, error: WorkerDiedError) -> str:
+    """Returns the reason why an image failed whose worker died."""
+    return (
+        f"A worker must live until its images are complete; with {item.file} {error}; complete the "
+        "image alone, or on a machine with more memory."
+    )
+
+
+def films(plan: Plan) -> bool:
+    """Returns whether the next search is filmed."""
+    return bool(plan.config.details) and not plan.job.film.exists()
 
 
 def finish(plan: Plan, failures: dict[str, str]) -> int:
@@ -239,7 +231,7 @@ def finish(plan: Plan, failures: dict[str, str]) -> int:
             f"{next(iter(failures.values()))}"
         )
     if job.done:
-        job.finish([item.stem for item in plan.detailed])
+        job.finish(plan.items, plan.config.details)
     for reason in failures.values():
         log.error("Not completed: %s", reason)
     hint = f"; look at {job.sheet}" if job.sheet.exists() else ""

@@ -22,9 +22,7 @@ from small_completions import (
 )
 from tiny import SIZE, new_run, picture
 
-from tf_inpaint import complete
 from tf_inpaint.compositing import masks
-from tf_inpaint.config import CompleteConfig, TrainConfig
 from tf_inpaint.files import images
 from tf_inpaint.latent_search import objective
 from tf_inpaint.metrics import pairwise
@@ -240,20 +238,6 @@ def test_lowres_completes_from_box_averages(run_folder, tmp_path):
     np.testing.assert_array_equal(masked[1::2, 1::2, 0], averages)
     generated = images.read(tmp_path / "out/details/03/generated.png")
     np.testing.assert_array_equal(images.read(tmp_path / "out/03.png"), generated)
-
-
-@pytest.mark.parametrize(
-    ("settings", "factor"),
-    [
-        ({"mask": "lowres"}, 4),
-        ({"mask": "lowres", "mask_scale": 0.5}, 2),
-        ({"mask": "center"}, None),
-    ],
-)
-def test_low_resolution_factor_goes_with_lowres_alone(settings, factor):
-    """Only the mask "lowres" has boxes, and their side depends on its scale."""
-    maker = complete.new_example_maker(CompleteConfig(**settings), TrainConfig())
-    assert maker.low_resolution_factor == factor
 
 
 def test_photograph_is_turned_as_a_viewer_shows_it(run_folder, tmp_path):

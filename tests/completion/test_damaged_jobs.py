@@ -40,15 +40,15 @@ def test_damaged_completion_of_the_journal_is_done_again(
     run_folder, finished_job, tmp_path, monkeypatch, search_sizes
 ):
     """A killed job also does again what was damaged since, under the same name."""
-    original, out = Job.write, tmp_path / "out"
+    original, out = Job.append, tmp_path / "out"
 
-    def write(self, *arguments):
+    def append(self, row):
         if len(self.done) == 4:
             raise KeyboardInterrupt
-        original(self, *arguments)
+        original(self, row)
 
     with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
-        patches.setattr(Job, "write", write)
+        patches.setattr(Job, "append", append)
         run(run_folder, out, run_folder / "in")
     (out / "01.png").write_bytes((out / "01.png").read_bytes()[:-4])
     search_sizes.clear()

@@ -59,15 +59,15 @@ def test_edited_images_and_masks_are_done_again(paths, tmp_path, search_sizes, l
 
 def test_killed_job_does_again_what_was_edited_since(paths, tmp_path, monkeypatch, search_sizes):
     """The journal has the versions too. A file with another time alone is not edited."""
-    original = Job.write
+    original = Job.append
 
-    def write(self, *arguments):
+    def append(self, row):
         if len(self.done) == 4:
             raise KeyboardInterrupt
-        original(self, *arguments)
+        original(self, row)
 
     with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
-        patches.setattr(Job, "write", write)
+        patches.setattr(Job, "append", append)
         run(*paths)
     save(tmp_path / "photos/1.png", 31)
     os.utime(tmp_path / "photos/2.png", ns=(0, 7))

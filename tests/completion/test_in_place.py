@@ -252,16 +252,16 @@ def test_an_image_alone_has_the_same_answer(job_of, folder, tmp_path):
 @pytest.mark.parametrize("written", [2, 5])  # In the first block and in the second.
 def test_killed_job_in_place_goes_on(job_of, folder, tmp_path, monkeypatch, written):
     """A killed job ends like a job that was not killed, and a finished job does nothing more."""
-    original, out = Job.write, tmp_path / "out"
+    original, out = Job.append, tmp_path / "out"
     changes = settings(folder, framing="hole", blend="poisson")
 
-    def write(self, *arguments):
+    def append(self, row):
         if len(self.done) == written:
             raise KeyboardInterrupt
-        original(self, *arguments)
+        original(self, row)
 
     with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
-        patches.setattr(Job, "write", write)
+        patches.setattr(Job, "append", append)
         run(folder, out, folder / "photos", **changes)
     assert run(folder, out, folder / "photos", **changes) == 0
     if written == 2:

@@ -11,30 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photographs import HOLES, SHAPES, example_under, known_of, photograph
 from PIL import Image
 from small_completions import (
     assert_same_job,
     contents,
-    mask_of,
     new_config,
     rows,
     run,
     save,
     untimed_rows,
 )
-from tiny import SIZE, picture
 
 from tf_inpaint import complete
-from tf_inpaint.completion.job import Job, search_numbers
-from tf_inpaint.compositing import blending
-from tf_inpaint.config import CompleteConfig
+from tf_inpaint.completion.job import Job
 from tf_inpaint.config.flags import to_flags
-from tf_inpaint.files import images
-from tf_inpaint.inpainting.completions import Completions
-from tf_inpaint.inputs.mask_sources import new_mask_source
-from tf_inpaint.inputs.masked_images import ExampleMaker
-from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.runs import from_config, run_directory
 from tf_inpaint.settings.block_sizes import default_block_size
 
@@ -46,15 +36,15 @@ def test_killed_job_goes_on_where_it_stopped(
     finished_job, run_folder, tmp_path, monkeypatch, search_sizes, written
 ):
     """A killed job ends like a job that was not killed."""
-    original, out = Job.write, tmp_path / "out"
+    original, out = Job.append, tmp_path / "out"
 
-    def write(self, *arguments):
+    def append(self, row):
         if len(self.done) == written:
             raise KeyboardInterrupt
-        original(self, *arguments)
+        original(self, row)
 
     with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
-        patches.setattr(Job, "write", write)
+        patches.setattr(Job, "append", append)
         run(run_folder, out, run_folder / "in")
     assert not (out / "completions.jsonl").exists()
     with (out / ".journal.jsonl").open("a") as journal:
@@ -254,16 +244,16 @@ def test_shards_make_the_job(finished_job, run_folder, tmp_path):
 
 def test_two_identical_jobs_at_once_make_one(finished_job, run_folder, tmp_path, monkeypatch):
     """A job that another process starts and ends meanwhile changes nothing."""
-    original, out, sizes = Job.write, tmp_path / "out", []
+    original, out, sizes = Job.append, tmp_path / "out", []
 
-    def write(self, *arguments):
+    def append(self, row):
         if len(self.done) == 2 and not sizes:
             sizes.append(len(self.done))
             assert run(run_folder, out, run_folder / "in") == 0
             assert (out / "completions.jsonl").exists()
-        original(self, *arguments)
+        original(self, row)
 
-    monkeypatch.setattr(Job, "write", write)
+    monkeypatch.setattr(Job, "append", append)
     assert run(run_folder, out, run_folder / "in") == 0
     assert sizes == [2]
     assert_same_job(out, finished_job)
@@ -273,99 +263,3 @@ def test_shard_without_an_image_has_nothing_to_do(run_folder, tmp_path):
     """A shard without an image makes no folder."""
     assert run(run_folder, tmp_path / "out", run_folder / "in/00.png", shard="1/2") == 0
     assert not (tmp_path / "out").exists()
-
-
-# --- Numbers and samples.
-
-
-def test_numbers_of_several_rows_are_sums():
-    """Energies are added, and the steps are those of the longest search."""
-    values = {
-        "energy": [1, 2],
-        "contextual": [3, 4],
-        "perceptual": [-5, 2],
-        "steps": [3, 7],
-        "reason": [0, 1],
-    }
-    completions = Completions(*(np.array(values.get(name, [0, 0])) for name in Completions._fields))
-    expected = {"energy": 3, "contextual": 7, "perceptual": -3, "steps": 7, "reason": "converged"}
-    assert search_numbers(completions) == expected
-
-
-@pytest.mark.parametrize("count", [0, 2, 6])
-def test_samples_that_an_estimate_needed_are_reported(tmp_path, count):
-    """Samples that only the estimate needs appear in the row, in the sheet and on the page."""
-    item = Input("a", "a", "a", lambda: picture(0))
-    example = ExampleMaker(SIZE, 1).example(item, new_mask_source("center", 0).known_of)
-    zero = np.zeros(1, np.float32)
-    pictures = np.zeros((1, SIZE, SIZE, 1), np.float32)
-    completions = Completions(
-        images=pictures,
-        generated=pictures,
-        z=np.zeros((1, 4), np.float32),
-        energy=zero,
-        contextual=zero,
-        perceptual=zero,
-        steps=np.ones(1, int),
-        reason=np.zeros(1, int),
-        samples=np.zeros((1, count, SIZE, SIZE, 1), np.float32),
-        uncertainty=0.25 * (1 - example.known[None]),
-        acceptance=np.full((1, count), 0.5),
-    )
-    job = Job(tmp_path / "out", CompleteConfig(run_dir="run", estimate="mean"), "step 0")
-    job.begin()
-    job.write_details(example, completions, None)
-    job.write(example, completions, completions.images[0], {})
-    job.finish(["a"])
-    row = rows(tmp_path / "out")["a"]
-    expected = (0.25, 0.5) if count else (None, None)
-    assert (row.get("uncertainty"), row.get("acceptance")) == expected
-    columns = 4 + (min(count, 4) + 1 if count else 0)
-    assert images.read(tmp_path / "out/sheet.png").shape[1] == columns * (4 * SIZE + 2) - 2
-    page = (tmp_path / "out/index.html").read_text()
-    has_samples, has_column = (
-        "Samples: other answers" in page,
-        '<th scope="col">uncertainty' in page,
-    )
-    assert has_samples == has_column == (count > 0)
-
-
-def test_samples_are_written_for_images_with_details(run_folder, finished_job, tmp_path):
-    """Samples keep the known pixels, and their uncertainty is 0 there."""
-    settings = {"samples": 2, "estimate": "mean", "details": 1}
-    paths = run_folder / "in/00.png", run_folder / "in/01.png"
-    assert run(run_folder, tmp_path / "out", *paths, **settings) == 0
-    assert not (tmp_path / "out/details/01").exists()
-    parts = {path.stem: images.read(path) for path in (tmp_path / "out/details/00").iterdir()}
-    known = mask_of(0) > 0
-    first, second, uncertainty = (parts[name] for name in ("sample_0", "sample_1", "uncertainty"))
-    for completion in (first, second, parts["pasted"]):
-        np.testing.assert_array_equal(completion[known], picture(0)[known])
-    assert (first != second).any() and (uncertainty[known] == 0).all()
-    sheet, side = images.read(tmp_path / "out/sheet.png"), 4 * SIZE
-    assert sheet.shape[1] == 7 * (side + 2) - 2
-    np.testing.assert_array_equal(sheet[18:, -side:], images.enlarge(uncertainty[None])[0])
-    row = rows(tmp_path / "out")["00"]
-    assert row["uncertainty"] == pytest.approx(uncertainty[~known].mean() / 255, abs=0.01)
-    assert "uncertainty" not in next(iter(rows(finished_job).values()))
-
-
-def test_uncertainty_in_place_is_a_picture_of_the_image_s_size(tmp_path):
-    """White is an uncertainty of half the range from black to white, in all color channels."""
-    example = example_under(
-        tmp_path / "mask.png", photograph("broad"), known_of("broad"), channels=3, framing="hole"
-    )
-    pictures = np.zeros((2, SIZE, SIZE, 3), np.float32)
-    values = np.reshape([0.2, 0.7], (2, 1, 1, 1))
-    parts = dict.fromkeys(Completions._fields, np.zeros(2, np.float32))
-    parts |= {"generated": pictures, "samples": pictures[:, None]}
-    parts["uncertainty"] = values * np.ones((2, SIZE, SIZE, 1), np.float32)
-    job = Job(tmp_path / "out", CompleteConfig(run_dir="run"), "step 0")
-    job.write_details(example, Completions(**parts), blending.paste)
-    levels = images.read(tmp_path / "out/details/a/uncertainty.png")
-    assert levels.shape == (*SHAPES["broad"], 3)
-    expected = np.zeros_like(known_of("broad"))
-    for (top, left, bottom, right), value in zip(HOLES["broad"], (0.2, 0.7), strict=True):
-        expected[top:bottom, left:right] = value
-    expected = images.to_uint8(2 * expected - 1).repeat(3, axis=2).astype(int)
-    assert np.abs(levels - expected).max() <= 1

@@ -98,6 +98,8 @@ def any_config(config_class, random_state):
         values["jit_compile"] = "auto"
     if config_class is CompleteConfig:
         values["count"] = CompleteConfig.count
+        if values["engine"] == "local":
+            values |= {"ray_address": "", "workers": None, "worker_gpus": None}
         values["shard"] = random_state.choice(["0/1", "2/3"])
     return config_class(**values)
 

@@ -20,7 +20,7 @@ FULL = os.strerror(errno.ENOSPC)
 def same_process(monkeypatch):
     """Leaves the logger and the environment of this process as they are."""
     monkeypatch.setattr(launch, "_log_plainly", lambda: None)
-    monkeypatch.setattr(launch, "_import_tensorflow", lambda: None)
+    monkeypatch.setattr(launch, "import_tensorflow", lambda: None)
 
 
 def refusal(capsys, run, *argv):

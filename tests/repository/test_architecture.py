@@ -31,6 +31,7 @@ SHARED = {
     "config": {"settings"},
     "inputs": {"compositing", "config", "data", "files", "inpainting.completions"},
     "runs": {"config", "files", "gan", "inpainting", "settings"},
+    "cluster": {"config", "settings"},
 }
 """Folders that several commands share. They introduce the libraries to each other."""
 
@@ -43,6 +44,8 @@ ROOMS = {
         "inputs",
         "latent_search",
         "metrics",
+        "runs",
+        "settings",
     },
     "evaluation": {
         "baselines",
@@ -66,7 +69,7 @@ ROOMS = {
 
 COMMANDS = {
     "train": {*LIBRARIES, *SHARED},
-    "complete": {*SHARED, "completion", "compositing", "files"},
+    "complete": {*SHARED, "completion", "files", "settings"},
     "evaluate": {*SHARED, "evaluation", "compositing", "files"},
     "export": {*SHARED, "exporting", "files"},
     "explore": {*SHARED, "exploration", "files"},

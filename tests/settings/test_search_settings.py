@@ -65,6 +65,6 @@ def test_open_block_size_is_written_as_auto():
     ],
 )
 def test_open_block_size_is_that_of_the_record_or_of_the_device(monkeypatch, given, recorded, size):
-    monkeypatch.setattr(search_settings, "default_block_size", lambda: 5)
+    monkeypatch.setattr(search_settings, "default_block_size", lambda has_gpu: 5)
     settings = SearchSettings(steps=7, block_size=given).with_block_size(recorded)
     assert settings == SearchSettings(steps=7, block_size=size)

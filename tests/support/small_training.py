@@ -28,7 +28,7 @@ CONFIG = TrainConfig(
 def train_exit(capsys, *argv):
     """Runs the command with flags; returns the exit code and the lines on stderr."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_log_plainly", "_import_tensorflow"):
+        for name in ("_log_plainly", "import_tensorflow"):
             patch.setattr(launch, name, lambda: None)
         # Determinism would stay enabled in all later tests.
         patch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)

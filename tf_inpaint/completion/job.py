@@ -3,9 +3,9 @@
 import base64
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,17 +14,13 @@ from tf_inpaint.completion.sheet import write_sheet
 from tf_inpaint.config import CompleteConfig
 from tf_inpaint.files import folders, images, npz_arrays
 from tf_inpaint.files.journal import Journal
-from tf_inpaint.inputs.input_versions import forget_edited, inputs_entry
-from tf_inpaint.inputs.mask_sources import ALPHA, MaskSource
-from tf_inpaint.inputs.masked_images import Example
+from tf_inpaint.inputs.input_versions import forget_edited
+from tf_inpaint.inputs.mask_sources import MaskSource
 from tf_inpaint.inputs.named_images import Input
-from tf_inpaint.inputs.result_files import ResultWriter
-from tf_inpaint.metrics import bands
-
-if TYPE_CHECKING:  # The module imports TensorFlow.
-    from tf_inpaint.inpainting.completions import Completions
+from tf_inpaint.settings.engine_settings import ENGINE_SETTINGS
 
 UNCHECKED_SETTINGS = {
+    *ENGINE_SETTINGS,
     "images",
     "count",
     "dataset",
@@ -60,11 +56,9 @@ class Job:
 
     def __init__(self, out_dir: Path, config: CompleteConfig, networks: str):
         self.out_dir = out_dir
-        config = config.with_block_size(
-            None if config.overwrite else folders.read_object(out_dir / "config.json")
-        )
+        recorded = None if config.overwrite else folders.read_object(out_dir / "config.json")
+        config = config.with_block_size(recorded, config.has_gpu)
         self.config = config
-        self.writer = ResultWriter(config.format, has_alpha=config.mask != ALPHA)
         self.settings = dataclasses.asdict(config) | {"command": "complete", "networks": networks}
         part = "" if config.shard == "0/1" else "-" + config.shard.replace("/", "of")
         self.rows = out_dir / f"completions{part}.jsonl"
@@ -74,8 +68,8 @@ class Job:
         self.page = out_dir / f"index{part}.html"
         self.journal = Journal(out_dir / f".journal{part}.jsonl", FIELDS | {"z": list})
         self.done: dict[str, dict] = {}
-        # Versions of the files of the images that were read, by `Input.file`.
-        self._inputs: dict[str, dict] = {}
+        # Images that no finished job has completed, by `Input.file`.
+        self._new: set[str] = set()
         folders.check(out_dir, self.settings, UNCHECKED_SETTINGS, config.overwrite)
         folders.check_no_link(out_dir / "details")
         if not config.overwrite:
@@ -93,6 +87,8 @@ class Job:
             latents = read_latents(self.latents)
             self.done = {row["file"]: row | {"z": latents.get(row["file"], [])} for row in rows}
         for row in self.journal.recover():
+            if row["file"] not in self.done:
+                self._new.add(row["file"])
             self.done[row["file"]] = row | {"z": decoded_latents(row, self.journal.path)}
         # A row without a reason is that of an image without a search.
         lacking = [row["file"] for row in self.done.values() if row.get("reason") and not row["z"]]
@@ -124,10 +120,6 @@ class Job:
         if forget_edited(self.out_dir, self.done, items, mask_source):
             self.film.unlink(missing_ok=True)  # It may show the earlier pictures.
 
-    def note_inputs(self, item: Input, mask_source: MaskSource) -> None:
-        """Notes the versions of the files of an image for its row, before the image is read."""
-        self._inputs[item.file] = inputs_entry(item, mask_source)
-
     def begin(self) -> None:
         """Makes the folder, and removes what is to be overwritten."""
         if (self.out_dir / "config.json").exists() and not self.config.overwrite:
@@ -145,76 +137,34 @@ class Job:
         files = [self.rows, self.latents, self.sheet, self.film, self.page, self.journal.path]
         folders.remove_files(self.out_dir, completions + pictures + files)
 
-    def write(
-        self,
-        example: Example,
-        completions: "Completions | None",
-        completion: np.ndarray,
-        numbers: dict[str, Any],
-    ) -> None:
-        """Writes the completion of an image, then its row in the journal.
-
-        In this order, a row in the journal means that the completion exists.
+    def append(self, row: dict[str, Any]) -> None:
+        """Appends the row of an image to the journal.
 
         Args:
-            example: the image.
-            completions: the answers for its rows; None: the image has no row.
-            completion: `[H, W, C]` in [-1, 1].
-            numbers: further entries of the row.
+            row: see `ImageCompleter.complete`. The completion exists already, so a row in the
+                journal means that it does.
         """
-        item = example.input
-        name = self.writer.write(
-            self.out_dir, item.stem, completion, example.known, example.details
-        )
-        row = {
-            "file": item.file,
-            "completion": name,
-            **numbers,
-            **search_numbers(completions),
-            **({"squares": len(example.squares)} if example.in_place else {}),
-            **sampling_numbers(example, completions),
-            "seed": self.config.seed,
-            "block_size": self.config.block_size,
-            **bands.pair_scores(completion, example.original, example.known, images.to_float),
-            **self._inputs.pop(item.file, {}),
-        }
-        z = [] if completions is None else list(completions.z)
-        texts = [base64.b64encode(row_z.tobytes()).decode() for row_z in z]
+        texts = [base64.b64encode(row_z.tobytes()).decode() for row_z in row["z"]]
         self.journal.append([row | {"z": texts}])
-        self.done[item.file] = row | {"z": z}
+        self.done[row["file"]] = row
+        self._new.add(row["file"])
 
-    def write_details(
-        self, example: Example, completions: "Completions | None", blend: Callable
-    ) -> None:
-        """Writes the pictures on the way to a completion.
-
-        In the picture of the uncertainty, black is a standard deviation of 0, and white is one of
-        half the range from black to white.
-
-        Args:
-            example: the image.
-            completions: the answers for its rows; None: the image has no row.
-            blend: function of `blending` that the samples are blended with.
-        """
-        folder = folders.make_below(self.out_dir, "details", example.input.stem)
-        generated = example.masked if completions is None else completions.generated[0]
-        images.write(folder / "original.png", example.original)
-        images.write(folder / "masked.png", example.masked)
-        images.write(folder / "generated.png", generated)
-        images.write(folder / "pasted.png", example.pasted(completions))
-        for number, sample in enumerate(example.samples(completions, blend)):
-            images.write(folder / f"sample_{number}.png", sample)
-        if example.sample_count(completions):
-            channels = example.original.shape[2]
-            levels = (2 * example.uncertainty(completions) - 1).repeat(channels, axis=2)
-            images.write(folder / "uncertainty.png", levels)
-
-    def finish(self, stems: Sequence[str]) -> None:
+    def finish(self, items: Sequence[Input], detailed: int) -> None:
         """Writes the results of all images that are done, in files that replace the journal.
 
+        Results of finished jobs keep their places. The others come in the order of the images,
+        in whatever order they were done.
+
         Args:
-            stems: names of the images that the sheet shows.
+            items: the images of this call.
+            detailed: number of images that the sheet shows.
         """
+        # Sort the results.
+        places = {item.file: place for place, item in enumerate(items)}
+        new = [file for file in self.done if file in self._new]
+        new.sort(key=lambda file: places.get(file, -1))
+        self.done |= {file: self.done.pop(file) for file in new}
+        # Write them.
         pairs = [(file, z) for file, row in self.done.items() for z in row["z"]]
         with images.atomic(self.latents) as path:
             np.savez(
@@ -229,6 +179,7 @@ class Job:
         with images.atomic(self.rows) as path:
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         self.journal.remove()
+        stems = [item.stem for item in items[:detailed]]
         completions = {Path(row["completion"]).stem: row["completion"] for row in rows}
         names = [completions[stem] for stem in stems if stem in completions]
         write_sheet(self.sheet, self.out_dir, names, any("squares" in row for row in rows))
@@ -270,34 +221,3 @@ def decoded_latents(row: dict, path: Path) -> list[np.ndarray]:
             f"The latents in the record of a job must be float32 in base64; {path} has other ones "
             f"for {row['file']}; restore the file, or choose another --out_dir."
         ) from None
-
-
-def search_numbers(completions: "Completions | None") -> dict[str, float | int | str | None]:
-    """Returns the sums over the searches of one image, and the steps of the longest search."""
-    from tf_inpaint.latent_search.loop import Reason  # It imports TensorFlow.
-
-    if completions is None:
-        zeros = {"energy": 0.0, "contextual": 0.0, "perceptual": 0.0}
-        return {**zeros, "steps": 0, "reason": None}
-    sums = {
-        name: float(getattr(completions, name).sum(dtype=np.float64))
-        for name in ("energy", "contextual", "perceptual")
-    }
-    longest = completions.steps.argmax()
-    reason = Reason(completions.reason[longest]).name.lower()
-    return {**sums, "steps": int(completions.steps[longest]), "reason": reason}
-
-
-def sampling_numbers(
-    example: Example, completions: "Completions | None"
-) -> dict[str, float | None]:
-    """Returns the means over the samples of one image, or nothing if there are no samples.
-
-    `uncertainty` is the mean uncertainty over the hole, in image units. `acceptance` is the mean
-    acceptance rate of the chains.
-    """
-    if not example.sample_count(completions):
-        return {}
-    hidden = example.rows[1] == 0
-    uncertainty = float(completions.uncertainty[hidden].mean()) if hidden.any() else None
-    return {"uncertainty": uncertainty, "acceptance": float(completions.acceptance.mean())}

@@ -4,12 +4,13 @@ import dataclasses
 import re
 
 from tf_inpaint.config.moved_data_config import moved_dataset, trained_run
+from tf_inpaint.settings.engine_settings import EngineSettings
 from tf_inpaint.settings.fields import setting
 from tf_inpaint.settings.search_settings import SearchSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class CompleteConfig(SearchSettings):
+class CompleteConfig(EngineSettings, SearchSettings):
     """Settings of `complete`. The settings of the networks come from the run."""
 
     images: tuple[str, ...] = setting(
@@ -74,6 +75,7 @@ class CompleteConfig(SearchSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check_engine()
         if self.images and self.count != type(self).count:
             raise ValueError(
                 "--count must go without images, for all given images are completed; received "

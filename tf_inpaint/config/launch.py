@@ -72,17 +72,15 @@ def launch(
         config = parse(config_class, argv)
         _log_plainly()
         if tensorflow:
-            _import_tensorflow()
+            import_tensorflow()
         sys.exit(run(config))
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        if isinstance(error, ValueError) and _is_raised_here(error):
-            _refuse(error, config)
-        refusal = disk_error(error) or error
-        if not isinstance(refusal, OSError):
+        refused = refusal(error)
+        if not refused:
             raise
-        _refuse(refusal, config)
+        _refuse(refused, config)
 
 
 def _log_plainly() -> None:
@@ -96,7 +94,7 @@ def _log_plainly() -> None:
     logger.propagate = False
 
 
-def _import_tensorflow() -> None:
+def import_tensorflow() -> None:
     """Imports TensorFlow and Keras with the settings that the package needs.
 
     TensorFlow reads its settings only when it is imported.
@@ -169,6 +167,14 @@ def _refuse(error: Exception, config: Any) -> NoReturn:
     sys.exit(2)
 
 
+def refusal(error: Exception) -> Exception | None:
+    """The error that a user can correct, or None: the error is a bug of this package."""
+    if isinstance(error, ValueError) and is_raised_here(error):
+        return error
+    refused = disk_error(error) or error
+    return refused if isinstance(refused, OSError) else None
+
+
 def disk_error(error: BaseException) -> OSError | None:
     """The error of the disk that caused an error, or None.
 
@@ -218,7 +224,7 @@ def _output_folder(error: OSError, config: Any) -> str:
     return path if os.path.isdir(path) else os.path.dirname(path)
 
 
-def _is_raised_here(error: BaseException) -> bool:
+def is_raised_here(error: BaseException) -> bool:
     """Whether the deepest frame of the traceback is in this package."""
     trace = error.__traceback__
     while trace and trace.tb_next:

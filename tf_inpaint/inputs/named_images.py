@@ -6,6 +6,7 @@ other images.
 """
 
 import dataclasses
+import functools
 import logging
 import os
 from collections import Counter
@@ -145,7 +146,10 @@ def files(
             file = Path(os.path.realpath(folder / key))
             if not file.is_relative_to(left_out) and file not in keys_of:
                 keys_of[file] = key, f"{Path(os.path.realpath(folder)).name}/{key}".lstrip("/")
-                read_of[file] = reader(folder / key, unlisted.get(key), max_pixels, over_white)
+                # In this form, the function can be sent to another process.
+                read_of[file] = functools.partial(
+                    read_file, folder / key, unlisted.get(key), max_pixels, over_white
+                )
     # Name the outputs.
     counts = Counter(key for key, _ in keys_of.values())
     names = stems([key if counts[key] == 1 else longer for key, longer in keys_of.values()])
@@ -177,17 +181,11 @@ def list_path(path: Path, left_out: Path) -> tuple[Path, list[str], dict[str, st
     return path, sorted([*listing.images, *listing.unlisted]), listing.unlisted
 
 
-def reader(
-    path: Path, error: str | None, max_pixels: int, over_white: bool
-) -> Callable[[], np.ndarray]:
-    """Returns a function that reads an image, or raises `error` as an OSError."""
-
-    def read() -> np.ndarray:
-        if error:
-            raise OSError(error)
-        return images.read(path, max_pixels=max_pixels, over_white=over_white)
-
-    return read
+def read_file(path: Path, error: str | None, max_pixels: int, over_white: bool) -> np.ndarray:
+    """Reads an image, or raises `error` as an OSError."""
+    if error:
+        raise OSError(error)
+    return images.read(path, max_pixels=max_pixels, over_white=over_white)
 
 
 def stems(keys: Sequence[str]) -> list[str]:

@@ -10,8 +10,14 @@ GPU waits for its kernels to be launched.
 """
 
 
-def default_block_size() -> int:
-    """The block size for the device of this process."""
-    import tensorflow as tf
+def default_block_size(has_gpu: bool | None = None) -> int:
+    """The block size for a device.
 
-    return GPU_BLOCK_SIZE if tf.config.list_logical_devices("GPU") else CPU_BLOCK_SIZE
+    Args:
+        has_gpu: whether the device is a GPU; None: it is the device of this process.
+    """
+    if has_gpu is None:
+        import tensorflow as tf
+
+        has_gpu = bool(tf.config.list_logical_devices("GPU"))
+    return GPU_BLOCK_SIZE if has_gpu else CPU_BLOCK_SIZE

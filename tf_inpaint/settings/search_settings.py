@@ -144,16 +144,19 @@ class SearchSettings:
                 f"pass --start_draws={self.restarts} or more."
             )
 
-    def with_block_size(self, recorded: Mapping[str, Any] | None = None) -> Self:
+    def with_block_size(
+        self, recorded: Mapping[str, Any] | None = None, has_gpu: bool | None = None
+    ) -> Self:
         """The same settings with a number as block size.
 
         A number that is given stays. Else it is the number in the recorded settings of the job
-        that goes on, or the default of this device.
+        that goes on, or the default of the device.
 
         Args:
             recorded: the settings of an earlier call; None: there is none.
+            has_gpu: whether the device is a GPU; None: it is the device of this process.
         """
         size = self.block_size or (recorded or {}).get("block_size")
         if type(size) is not int:  # The record is damaged, or of another command.
-            size = default_block_size()
+            size = default_block_size(has_gpu)
         return dataclasses.replace(self, block_size=size)

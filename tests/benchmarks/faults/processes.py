@@ -83,7 +83,7 @@ def import_package() -> None:
     import tf_inpaint
     from tf_inpaint.config import launch
 
-    launch._import_tensorflow()
+    launch.import_tensorflow()
     for module in pkgutil.walk_packages(tf_inpaint.__path__, "tf_inpaint."):
         # Commands are the modules at the top. The page imports Gradio, which starts threads.
         if module.name.count(".") > 1 and not module.name.startswith("tf_inpaint.page"):

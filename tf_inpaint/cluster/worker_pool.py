@@ -1,0 +1,210 @@
+"""Workers of Ray: actors that prepare once and then do one task after the other.
+
+Ray starts an actor that died again, on any machine that has room, and gives it its task again.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from tf_inpaint.cluster import worker_log
+from tf_inpaint.cluster.ray_cluster import Cluster
+from tf_inpaint.config import launch
+
+MAX_TASK_RETRIES = 3
+"""Number of times that a task is tried again after its worker died. So a task that kills its
+workers, such as by taking all memory, ends."""
+PASSED_VARIABLES = ("KERAS_", "NVIDIA_TF32_OVERRIDE", "TF_", "XLA_FLAGS")
+"""Beginnings of the names of environment variables that the workers take from the command, because
+rounding depends on some of them."""
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Work = Callable[[Task], Result]
+
+
+class WorkerDiedError(Exception):
+    """The worker of a task died each time that the task was tried."""
+
+
+class Surroundings:
+    """What a worker must share with the command: variables, packages and files.
+
+    Args:
+        paths: files that every machine must see.
+        threads: number of threads of TensorFlow.
+        gpus: number of GPUs of a worker.
+    """
+
+    def __init__(self, paths: Iterable[str | os.PathLike], threads: int, gpus: float):
+        self.folder = os.getcwd()
+        self.variables = {
+            name: value for name, value in os.environ.items() if name.startswith(PASSED_VARIABLES)
+        }
+        self.files = {os.fspath(path): read(path) for path in paths}
+        self.threads = threads
+        self.gpus = gpus
+        self.versions = versions()
+
+    def enter(self) -> None:
+        """Prepares the process of a worker, and imports TensorFlow.
+
+        Raises:
+            ValueError: the machine does not see the same files, or has other packages.
+        """
+        # A folder that is missing here does no harm where all paths are absolute.
+        with contextlib.suppress(OSError):
+            os.chdir(self.folder)
+        host = socket.gethostname()
+        for path, content in self.files.items():
+            if read(path) != content:
+                raise ValueError(
+                    f"All machines of a cluster must see the same files; received {host}, which "
+                    f"does not see {path} as the machine of the command does; put the run, the "
+                    "images, the masks and --out_dir on a file system that all machines share."
+                )
+        os.environ |= self.variables
+        # Workers may share a GPU, and TensorFlow takes all of its memory otherwise.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        launch.import_tensorflow()
+        if versions() != self.versions:
+            raise ValueError(
+                "All machines of a cluster must have the same packages; received "
+                f"{versions()} on {host}, and {self.versions} on the machine of the command; "
+                "install the same versions."
+            )
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(self.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(self.threads)
+        if not self.gpus:
+            tf.config.set_visible_devices([], "GPU")
+
+
+def read(path: str | os.PathLike) -> bytes | None:
+    """Returns the content of a file, or None if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of the packages on which the answers depend."""
+    import tensorflow as tf
+
+    from tf_inpaint import __version__
+
+    return {"tf_inpaint": __version__, "tensorflow": tf.__version__}
+
+
+class Actor:
+    """A process that does tasks.
+
+    Args:
+        surroundings: what it shares with the command.
+        new_work: returns the function that does a task. It is called before the first task.
+    """
+
+    def __init__(self, surroundings: Surroundings, new_work: Callable[[], Work]):
+        self.surroundings = surroundings
+        self.new_work = new_work
+        self.work: Work | None = None
+        self.recorder = worker_log.Recorder()
+        self.recorder.install()
+
+    def do(self, task: Any) -> tuple[Any, list[logging.LogRecord]]:
+        """Does a task.
+
+        Returns:
+            the result, or the error of the user, and what was logged.
+        """
+        try:
+            if self.work is None:
+                self.surroundings.enter()
+                self.work = self.new_work()
+            result = self.work(task)
+        except Exception as error:
+            result = launch.refusal(error)
+            if not result:
+                raise
+        return result, self.recorder.take()
+
+
+def do_tasks(
+    tasks: Iterable[Task],
+    new_work: Callable[[], Work],
+    surroundings: Surroundings,
+    cluster: Cluster,
+    workers: int,
+) -> Iterator[tuple[Task, Result | WorkerDiedError]]:
+    """Yields each task with its result, in the order in which they are done.
+
+    A task is taken when a worker is free for it. What the
+    workers log is logged here, a message once.
+
+    Args:
+        tasks: tasks that can be pickled.
+        new_work: function that can be pickled; it returns the function that does a task.
+        surroundings: what the workers share with this process.
+        cluster: the cluster of the workers.
+        workers: number of workers.
+
+    Raises:
+        ValueError, OSError: a worker says that the user has to do something.
+    """
+    import ray
+
+    options = {"num_cpus": surroundings.threads, "num_gpus": surroundings.gpus, "max_restarts": -1}
+    actor_class = ray.remote(Actor).options(max_task_retries=MAX_TASK_RETRIES, **options)
+    arguments = ray.put(surroundings), ray.put(new_work)  # Once for all workers.
+    idle = [actor_class.remote(*arguments) for _ in range(workers)]
+    running: dict[Any, tuple[Any, Task]] = {}
+    tasks = iter(tasks)
+    while True:
+        while idle:
+            try:
+                task = next(tasks)
+            except StopIteration:
+                # Ray ends an actor without a reference. Another one that lost its machine, and
+                # waits for room, takes its place.
+                idle.clear()
+                break
+            actor = idle.pop()
+            running[actor.do.remote(task)] = actor, task
+        if not running:
+            return
+        [reference], _ = ray.wait(list(running))
+        actor, task = running.pop(reference)
+        idle.append(actor)
+        try:
+            result, records = ray.get(reference)
+        except ray.exceptions.RayActorError as error:
+            result, records = died(error), []
+        worker_log.log_once(records, cluster.logged)
+        if isinstance(result, ValueError | OSError):
+            raise result
+        yield task, result
+
+
+def died(error: Exception) -> WorkerDiedError:
+    """Returns the result of a task whose workers died, for the error that Ray raises.
+
+    Raises:
+        ValueError: the worker could not even start.
+    """
+    import ray
+
+    if isinstance(error, ray.exceptions.ActorDiedError):
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(
+            f"A worker of Ray must be able to start; received: {reason}; install this version of "
+            "tf_inpaint on every machine of the cluster."
+        )
+    return WorkerDiedError(
+        f"the worker died each of {1 + MAX_TASK_RETRIES} times, perhaps because memory ran out"
+    )

@@ -1,0 +1,102 @@
+"""The row of one answer of `complete`, and the pictures on the way to it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tf_inpaint.config import CompleteConfig
+from tf_inpaint.files import folders, images
+from tf_inpaint.inputs.masked_images import Example
+from tf_inpaint.metrics import bands
+
+if TYPE_CHECKING:  # The module imports TensorFlow.
+    from tf_inpaint.inpainting.completions import Completions
+
+
+def answer_row(
+    config: CompleteConfig,
+    example: Example,
+    completions: "Completions | None",
+    completion: np.ndarray,
+    numbers: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Returns the row of an image whose completion is written.
+
+    Args:
+        config: settings of the job.
+        example: the image.
+        completions: the answers for its rows; None: the image has no row.
+        completion: `[H, W, C]` in [-1, 1].
+        numbers: further entries, with the name of the file as "completion".
+    """
+    return {
+        "file": example.input.file,
+        **numbers,
+        **search_numbers(completions),
+        **({"squares": len(example.squares)} if example.in_place else {}),
+        **sampling_numbers(example, completions),
+        "seed": config.seed,
+        "block_size": config.block_size,
+        **bands.pair_scores(completion, example.original, example.known, images.to_float),
+    }
+
+
+def write_details(
+    out_dir: Path, example: Example, completions: "Completions | None", blend: Callable
+) -> None:
+    """Writes the pictures on the way to a completion.
+
+    In the picture of the uncertainty, black is a standard deviation of 0, and white is one of
+    half the range from black to white.
+
+    Args:
+        out_dir: folder of the job.
+        example: the image.
+        completions: the answers for its rows; None: the image has no row.
+        blend: function of `blending` that the samples are blended with.
+    """
+    folder = folders.make_below(out_dir, "details", example.input.stem)
+    generated = example.masked if completions is None else completions.generated[0]
+    images.write(folder / "original.png", example.original)
+    images.write(folder / "masked.png", example.masked)
+    images.write(folder / "generated.png", generated)
+    images.write(folder / "pasted.png", example.pasted(completions))
+    for number, sample in enumerate(example.samples(completions, blend)):
+        images.write(folder / f"sample_{number}.png", sample)
+    if example.sample_count(completions):
+        channels = example.original.shape[2]
+        levels = (2 * example.uncertainty(completions) - 1).repeat(channels, axis=2)
+        images.write(folder / "uncertainty.png", levels)
+
+
+def search_numbers(completions: "Completions | None") -> dict[str, float | int | str | None]:
+    """Returns the sums over the searches of one image, and the steps of the longest search."""
+    from tf_inpaint.latent_search.loop import Reason  # It imports TensorFlow.
+
+    if completions is None:
+        zeros = {"energy": 0.0, "contextual": 0.0, "perceptual": 0.0}
+        return {**zeros, "steps": 0, "reason": None}
+    sums = {
+        name: float(getattr(completions, name).sum(dtype=np.float64))
+        for name in ("energy", "contextual", "perceptual")
+    }
+    longest = completions.steps.argmax()
+    reason = Reason(completions.reason[longest]).name.lower()
+    return {**sums, "steps": int(completions.steps[longest]), "reason": reason}
+
+
+def sampling_numbers(
+    example: Example, completions: "Completions | None"
+) -> dict[str, float | None]:
+    """Returns the means over the samples of one image, or nothing if there are no samples.
+
+    `uncertainty` is the mean uncertainty over the hole, in image units. `acceptance` is the mean
+    acceptance rate of the chains.
+    """
+    if not example.sample_count(completions):
+        return {}
+    hidden = example.rows[1] == 0
+    uncertainty = float(completions.uncertainty[hidden].mean()) if hidden.any() else None
+    return {"uncertainty": uncertainty, "acceptance": float(completions.acceptance.mean())}
