@@ -4,13 +4,15 @@
     python -m tf_inpaint.complete --run_dir=runs/faces --mask=holes/ --blend=poisson photos/ a.jpg
 
 Without images, it takes held-out images of the run's own data. In a mask file, white is known and
-black is the hole. An image whose mask has the image's own size is completed in place: it keeps its
-size and every known pixel. If the job is killed and started again, it goes on where it stopped, and
-does again what was edited or deleted since.
+black is the hole. The mask of a.jpg may be called a.png, a_mask.png or mask_a.png. An image whose
+mask has the image's own size is completed in place: it keeps its size and every known pixel. If the
+job is killed and started again, it goes on where it stopped, and does again what was edited or
+deleted since.
 
-Writes a PNG for each image, sheet.png, search.gif, index.html, completions.jsonl (a line for each
-image with energy, PSNR, SSIM and more), latents.npz and details/. Files that cannot be used are
-listed at the end. Exit code 1: some images failed; 2: no image could be used.
+Writes a file for each image (PNG, or by --format), sheet.png, search.gif, index.html,
+completions.jsonl (a line for each image with energy, PSNR, SSIM and more), latents.npz and
+details/. Files that cannot be used are listed at the end. Exit code 1: some images failed; 2: no
+image could be used.
 """
 
 import contextlib

@@ -125,12 +125,8 @@ class ResultWriter:
         form = FORMS.get(name)
         if form and side <= form.max_side:
             return name, form
-        self.warn_once(
-            f"{name} files are written as PNG files if "
-            + (f"a side is above {form.max_side:,} pixels" if form else "a picture was completed")
-            + ", such as %s.",
-            stem,
-        )
+        limit = f" with a side above {form.max_side:,} pixels" if form else ""
+        self.warn_once(f"PNG files are written instead of {name} files{limit}, such as %s.", stem)
         return "PNG", FORMS["PNG"]
 
     def options(self, name: str, form: Form, details: FileDetails, stem: str) -> dict[str, Any]:

@@ -140,16 +140,21 @@ def search_settings(config: PaintConfig) -> Parts:
             label="Random seed",
             info="Another seed gives another picture",
         )
-        furthest = max(20, abs(config.grow_mask))
-        parts["grow_mask"] = gr.Slider(
-            -furthest,
-            furthest,
-            config.grow_mask,
-            step=1,
-            label="Grow the hole",
-            info="Number of pixels around the paint that are filled too. Below 0 the hole shrinks",
-        )
+        parts["grow_mask"] = growth_slider(config.grow_mask)
     return parts
+
+
+def growth_slider(pixels: int) -> gr.Slider:
+    """Builds the slider that grows the hole. It starts at a number of pixels."""
+    furthest = max(20, abs(pixels))
+    return gr.Slider(
+        -furthest,
+        furthest,
+        pixels,
+        step=1,
+        label="Grow the hole",
+        info="Number of pixels around the paint that are filled too. Below 0 the hole shrinks",
+    )
 
 
 def results() -> Parts:
