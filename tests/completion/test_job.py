@@ -26,7 +26,7 @@ from tf_inpaint import complete
 from tf_inpaint.completion.job import Job
 from tf_inpaint.config.flags import to_flags
 from tf_inpaint.runs import from_config, run_directory
-from tf_inpaint.settings.block_sizes import default_block_size
+from tf_inpaint.settings.device_defaults import default_block_size
 
 # --- Jobs that go on.
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
 from tf_inpaint.latent_search import curvature, lbfgs, loop, posterior, solvers
 from tf_inpaint.latent_search.energy import DISTANCES, PRIORS, Energy
-from tf_inpaint.settings.compilation import compiles
+from tf_inpaint.settings.device_defaults import compiles
 from tf_inpaint.settings.search_settings import SearchSettings
 
 STEPS_FROM_ENCODER, STEPS = 25, 100

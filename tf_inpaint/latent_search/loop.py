@@ -91,11 +91,9 @@ def initial_state(
     """
     infinite = tf.fill(tf.shape(point)[:1], float("inf"))
     zeros = tf.zeros_like(infinite, tf.int32)
-    seeds = (
-        tf.zeros(tf.stack([tf.shape(point)[0], 2]), tf.int64)
-        if seeds is None
-        else tf.cast(seeds, tf.int64)
-    )
+    if seeds is None:
+        seeds = tf.zeros(tf.stack([tf.shape(point)[0], 2]), tf.int64)
+    seeds = tf.cast(seeds, tf.int64)
     return State(point, solver.init(point), point, infinite, seeds, zeros, infinite, zeros, memory)
 
 
@@ -232,8 +230,7 @@ def search_loop(
             if refresh is None:
                 return energy_fn(rendered)
             # Refresh the memory. The slope of the energy does not go through the memory.
-            constant = tf.stop_gradient(rendered)
-            memory = tf.cond(due, lambda: refresh(constant), lambda: state.memory)
+            memory = tf.cond(due, lambda: refresh(rendered), lambda: state.memory)
             memory = tf.nest.map_structure(tf.stop_gradient, memory)
             return energy_fn(rendered, memory)
 

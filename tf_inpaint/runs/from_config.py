@@ -8,7 +8,7 @@ from tf_inpaint.gan.encoder import Encoder
 from tf_inpaint.gan.model import GAN
 from tf_inpaint.gan.networks import Discriminator, Generator
 from tf_inpaint.runs.worker_cluster import connected_strategy
-from tf_inpaint.settings.compilation import compiles
+from tf_inpaint.settings.device_defaults import compiles
 
 
 def strategy(config: TrainConfig) -> tf.distribute.Strategy:

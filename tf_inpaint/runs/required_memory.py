@@ -9,12 +9,11 @@ of the GPU is not known.
 import itertools
 from collections.abc import Mapping
 
-import tensorflow as tf
-
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.files.machine import machine_memory
 from tf_inpaint.gan.networks import stage_channels
 from tf_inpaint.inpainting.search_parts import number_of_draws
+from tf_inpaint.settings.device_defaults import has_gpu
 from tf_inpaint.settings.search_settings import SearchSettings
 
 FLOAT = 4
@@ -63,11 +62,6 @@ def check(parts: Mapping[str, int]) -> None:
             f"{memory / 1e9:,.1f} GB; received settings that take at least {total / 1e9:,.1f} GB, "
             f"most of it for {max(parts, key=parts.__getitem__)}; lower these settings."
         )
-
-
-def has_gpu() -> bool:
-    """Whether TensorFlow can use a GPU. Does not initialize the devices."""
-    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def kernel_sizes(config: TrainConfig) -> tuple[int, int]:

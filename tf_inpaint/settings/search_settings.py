@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
 
-from tf_inpaint.settings.block_sizes import default_block_size
+from tf_inpaint.settings.device_defaults import default_block_size
 from tf_inpaint.settings.fields import SWITCH, setting, validate
 
 BLENDS = ("poisson", "feather", "paste")
