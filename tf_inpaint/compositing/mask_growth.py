@@ -22,10 +22,36 @@ def grow(known: np.ndarray, pixels: int) -> np.ndarray:
     """
     if pixels == 0:
         return known
-    is_growing, radius = pixels > 0, abs(pixels)
-    wide = (known[..., 0] > 0) != is_growing
-    grown = wide.copy()
-    height, width = wide.shape
+    # Outside of a window around the hole nothing changes.
+    hidden, radius = known[..., 0] == 0, abs(pixels)
+    window = around(hidden.any(axis=1), radius), around(hidden.any(axis=0), radius)
+    if pixels > 0:
+        hidden[window] = grown(hidden[window], radius)
+    else:
+        hidden[window] = ~grown(~hidden[window], radius)
+    return np.where(hidden, 0, 1).astype(np.float32)[..., None]
+
+
+def around(marks: np.ndarray, margin: int) -> slice:
+    """Returns the slice from the first mark to the last one, with a margin on both sides.
+
+    Args:
+        marks: bool `[N]`. Without a mark, the slice is empty.
+        margin: number of places.
+    """
+    places = np.flatnonzero(marks)
+    return slice(max(0, places[0] - margin), places[-1] + margin + 1) if len(places) else slice(0)
+
+
+def grown(marked: np.ndarray, radius: int) -> np.ndarray:
+    """Returns where a marked pixel lies within a radius, bool `[H, W]`; see `grow`.
+
+    Args:
+        marked: bool `[H, W]`.
+        radius: in pixels, at least 1.
+    """
+    wide, result = marked.copy(), marked.copy()
+    height, width = marked.shape
     reach = 0
     # The disk is a pile of rows. From its top row to its middle row, the rows become wider.
     for offset in range(min(radius, height - 1), -1, -1):
@@ -34,6 +60,6 @@ def grow(known: np.ndarray, pixels: int) -> np.ndarray:
             wide[:, 1:] |= wide[:, :-1]
             wide[:, :-1] |= wide[:, 1:]
         reach = half_width
-        grown[offset:] |= wide[: height - offset]
-        grown[: height - offset] |= wide[offset:]
-    return np.where(grown, not is_growing, is_growing).astype(np.float32)[..., None]
+        result[offset:] |= wide[: height - offset]
+        result[: height - offset] |= wide[offset:]
+    return result
