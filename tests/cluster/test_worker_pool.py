@@ -2,12 +2,14 @@
 
 import os
 import sys
+import types
 from pathlib import Path
 
 import pytest
 import ray
 from sentences import assert_one_sentence
 
+from tf_inpaint.cluster import worker_pool
 from tf_inpaint.cluster.ray_cluster import connected
 from tf_inpaint.cluster.worker_pool import MAX_TASK_RETRIES, Surroundings, WorkerDiedError, do_tasks
 
@@ -41,13 +43,6 @@ class Work:
         return word.upper(), tries
 
 
-class Unpicklable:
-    """What a machine without this module cannot load."""
-
-    def __reduce__(self):
-        return __import__, ("module_that_is_missing",)
-
-
 @pytest.fixture(scope="module")
 def cluster():
     """A Ray on this machine, with two workers at most."""
@@ -56,10 +51,10 @@ def cluster():
         yield cluster
 
 
-def results_of(cluster, words, folder, surroundings=None, new_work=Work):
+def results_of(cluster, words, folder, surroundings=None):
     """Returns the result of each task by its word, with two workers."""
     tasks = [(word, str(folder / word)) for word in words]
-    done = do_tasks(tasks, new_work, surroundings or Bare(), cluster, 2)
+    done = do_tasks(tasks, Work, surroundings or Bare(), cluster, 2)
     return {task[0]: result for task, result in done}
 
 
@@ -82,10 +77,14 @@ def test_errors_of_the_user_are_raised_as_they_are(cluster, tmp_path):
         results_of(cluster, ["bug"], tmp_path)
 
 
-def test_worker_that_cannot_start_is_one_sentence(cluster, tmp_path):
+def test_worker_that_cannot_start_is_one_sentence(cluster, tmp_path, monkeypatch):
     """Such as on a machine without this package."""
+    missing = types.ModuleType("module_that_is_missing")
+    missing.Actor = type("Actor", (worker_pool.Actor,), {"__module__": missing.__name__})
+    monkeypatch.setitem(sys.modules, missing.__name__, missing)
+    monkeypatch.setattr(worker_pool, "Actor", missing.Actor)
     with pytest.raises(ValueError) as refusal:
-        results_of(cluster, ["a"], tmp_path, new_work=Unpicklable())
+        results_of(cluster, ["a"], tmp_path)
     assert_one_sentence(str(refusal.value), ["A worker of Ray must be able to start"])
     assert "module_that_is_missing" in str(refusal.value)
 

@@ -38,6 +38,7 @@ DOCUMENTS = [
         ".github/CONTRIBUTING.md",
         "configs/README.md",
         "export/README.md",
+        "export/cluster.md",
         "tests/benchmarks/README.md",
     )
 ]

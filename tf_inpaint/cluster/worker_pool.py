@@ -103,30 +103,33 @@ def versions() -> dict[str, str]:
 
 
 class Actor:
-    """A process that does tasks.
+    """A process that does tasks."""
 
-    Args:
-        surroundings: what it shares with the command.
-        new_work: returns the function that does a task. It is called before the first task.
-    """
-
-    def __init__(self, surroundings: Surroundings, new_work: Callable[[], Work]):
-        self.surroundings = surroundings
-        self.new_work = new_work
+    def __init__(self) -> None:
         self.work: Work | None = None
         self.recorder = worker_log.Recorder()
         self.recorder.install()
 
-    def do(self, task: Any) -> tuple[Any, list[logging.LogRecord]]:
+    def do(self, preparation: Any, task: Any) -> tuple[Any, list[logging.LogRecord]]:
         """Does a task.
+
+        Args:
+            preparation: list with a reference to what prepares the worker: its `Surroundings`, and
+                the function that returns the function that does a task. Only the first task needs
+                it. It is no argument of the constructor, for Ray warns that such an argument may
+                be lost before an actor starts again.
+            task: the task.
 
         Returns:
             the result, or the error of the user, and what was logged.
         """
+        import ray
+
         try:
             if self.work is None:
-                self.surroundings.enter()
-                self.work = self.new_work()
+                surroundings, new_work = ray.get(preparation[0])
+                surroundings.enter()
+                self.work = new_work()
             result = self.work(task)
         except Exception as error:
             result = launch.refusal(error)
@@ -161,8 +164,9 @@ def do_tasks(
 
     options = {"num_cpus": surroundings.threads, "num_gpus": surroundings.gpus, "max_restarts": -1}
     actor_class = ray.remote(Actor).options(max_task_retries=MAX_TASK_RETRIES, **options)
-    arguments = ray.put(surroundings), ray.put(new_work)  # Once for all workers.
-    idle = [actor_class.remote(*arguments) for _ in range(workers)]
+    # Pickled once for all workers. Ray replaces a reference by its object, unless it is in a list.
+    preparation = [ray.put((surroundings, new_work))]
+    idle = [actor_class.remote() for _ in range(workers)]
     running: dict[Any, tuple[Any, Task]] = {}
     tasks = iter(tasks)
     while True:
@@ -175,7 +179,7 @@ def do_tasks(
                 idle.clear()
                 break
             actor = idle.pop()
-            running[actor.do.remote(task)] = actor, task
+            running[actor.do.remote(preparation, task)] = actor, task
         if not running:
             return
         [reference], _ = ray.wait(list(running))
