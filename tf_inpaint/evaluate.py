@@ -46,13 +46,14 @@ def run(config: EvaluateConfig) -> int:
     """
     # These modules import TensorFlow.
     from tf_inpaint.evaluation import compared_runs, methods
-    from tf_inpaint.runs import required_memory, run_directory
+    from tf_inpaint.runs import required_memory
 
     methods.check_modules(config.methods)
     folders = compared_runs.run_folders(config)
-    trained = compared_runs.shared_config(folders, config.dataset)
-    for folder in folders:
-        required_memory.check_search(config, run_directory.read_config(Path(folder)))
+    configs = compared_runs.read_configs(folders)
+    trained = compared_runs.shared_config(configs, config.dataset)
+    for settings in configs.values():
+        required_memory.check_search(config, settings)
     runs = compared_runs.load_runs(folders)
     out_dir = Path(config.out_dir or Path(folders[0]) / "evaluation")
     with locked(out_dir):

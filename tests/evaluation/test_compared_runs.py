@@ -25,16 +25,18 @@ def test_a_run_has_the_name_of_its_folder_unless_two_are_equal(tmp_path):
 def test_runs_on_other_images_are_refused(folder, tmp_path):
     """The error names the first setting that differs."""
     folders = [f"{folder}/run", f"{folder}/other"]
-    assert compared_runs.shared_config(folders).run_dir == f"{folder}/run"
+    configs = compared_runs.read_configs(folders)
+    assert compared_runs.shared_config(configs).run_dir == f"{folder}/run"
     color = new_run(tmp_path / "color", dataset=f"npz:{folder}/data.npz", channels=3)
     with pytest.raises(ValueError, match="runs on the same images.*--channels=1.*color 3"):
-        compared_runs.shared_config([*folders, color])
+        compared_runs.shared_config(compared_runs.read_configs([*folders, color]))
 
 
 def test_images_of_compared_runs_may_move(folder, tmp_path):
     """With a new place, the runs may have been trained on images at different places."""
     folders = [f"{folder}/run", new_run(tmp_path / "moved", dataset=f"npz:{tmp_path}/data.npz")]
+    configs = compared_runs.read_configs(folders)
     with pytest.raises(ValueError, match="runs on the same images.*--dataset="):
-        compared_runs.shared_config(folders)
+        compared_runs.shared_config(configs)
     place = f"npz:{tmp_path}/data.npz"
-    assert compared_runs.shared_config(folders, place).dataset == place
+    assert compared_runs.shared_config(configs, place).dataset == place

@@ -1,6 +1,6 @@
 """Runs that an evaluation compares: their folders, names and settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tf_inpaint.config import EvaluateConfig, TrainConfig
@@ -14,26 +14,31 @@ def run_folders(config: EvaluateConfig) -> list[str]:
     return folders or [str(run_directory.newest())]
 
 
-def shared_config(folders: Sequence[str], dataset: str = "") -> TrainConfig:
+def read_configs(folders: Sequence[str]) -> dict[str, TrainConfig]:
+    """Returns the settings of each run by its folder."""
+    return {folder: run_directory.read_config(Path(folder)) for folder in folders}
+
+
+def shared_config(configs: Mapping[str, TrainConfig], dataset: str = "") -> TrainConfig:
     """Returns the settings of the first run, which tell the images of all runs.
 
     Args:
-        folders: folders of the runs.
+        configs: settings of the runs by folder.
         dataset: place of the images of all runs, if they moved; see `with_dataset`.
 
     Raises:
         ValueError: the runs were not trained on the same images.
     """
-    configs = [run_directory.read_config(Path(folder)) for folder in folders]
-    for folder, config in zip(folders, configs, strict=True):
+    first_folder, first_config = next(iter(configs.items()))
+    for folder, config in configs.items():
         for name in ("image_size", "channels", "crop", *([] if dataset else ["dataset"])):
-            first, other = getattr(configs[0], name), getattr(config, name)
+            first, other = getattr(first_config, name), getattr(config, name)
             if first != other:
                 raise ValueError(
-                    f"--compare must name runs on the same images; {folders[0]} has --{name}="
+                    f"--compare must name runs on the same images; {first_folder} has --{name}="
                     f"{first} and {folder} {other}; compare other runs."
                 )
-    return with_dataset(configs[0], dataset)
+    return with_dataset(first_config, dataset)
 
 
 def run_labels(folders: Sequence[str]) -> list[str]:
