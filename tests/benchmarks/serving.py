@@ -9,12 +9,18 @@ missing. Its columns are:
 * library / served, one image: the time of the library divided by the time of the exported model;
 * served images/s at 1, 8, 32: images per second for 1, 8 and 32 images in a request.
 
-The last line has the time of the ancestor (see `ancestor.py`) divided by the time of
+The next line has the time of the ancestor (see `ancestor.py`) divided by the time of
 `complete_fast`, for one image. Everything is traced before it is timed, and the two sides take
 turns. TensorFlow's own loader in this process takes the place of a server.
+
+The second table has the longest of --rounds times, in seconds, of every signature: for one row, for
+32 rows, and for one image file with the largest number of pixels. A search that takes all its steps
+takes the same time for every image. --only_worst prints this table alone, of all signatures or of
+the named ones.
 """
 
 import argparse
+import functools
 import os
 import tempfile
 import time
@@ -34,10 +40,10 @@ from tf_inpaint.inpainting.inpainter import Inpainter  # noqa: E402
 from tf_inpaint.runs import inpainters, run_directory  # noqa: E402
 
 
-def export_and_load(run_dir):
+def export_and_load(run_dir, signatures):
     """The settings of the export and the loaded model. Prints the size and the time to load."""
     with tempfile.TemporaryDirectory() as folder:
-        config = ExportConfig(run_dir=run_dir, export_dir=folder)
+        config = ExportConfig(run_dir=run_dir, export_dir=folder, signatures=tuple(signatures))
         export.run(config)
         path = Path(folder) / "1"
         started = time.perf_counter()
@@ -68,18 +74,72 @@ def timed(function):
     return time.perf_counter() - started
 
 
+def served_inputs(run, count, scale=1):
+    """The inputs of all signatures, by name: pictures of the generator, with the middle missing.
+
+    Args:
+        run: the trained run.
+        count: number of rows.
+        scale: how many times as high and wide the image files are as the pictures.
+    """
+    side = run.config.image_size
+    z = np.random.default_rng(0).uniform(-1, 1, [count, run.config.latent_size]).astype(np.float32)
+    images = run.generator(z).numpy()
+    known = np.stack([masks.make("center", side, side, (0, 0))] * count).astype(np.float32)
+    levels = np.rint(127.5 * images + 127.5).clip(0, 255).astype(np.uint8)
+
+    def files(pictures):
+        large = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
+        return [tf.io.encode_png(picture).numpy() for picture in large]
+
+    return {
+        "z": z,
+        "images": images,
+        "masks": known,
+        "seeds": np.arange(count, dtype=np.int32),
+        "image_bytes": files(levels),
+        "mask_bytes": files(np.uint8(255 * known)),
+    }
+
+
+def print_worst_times(model, run, max_pixels, rounds):
+    """Prints the second table."""
+    large_scale = int(max_pixels**0.5) // run.config.image_size
+    rows = {
+        "one": served_inputs(run, 1),
+        "many": served_inputs(run, 32),
+        "large": served_inputs(run, 1, large_scale),
+    }
+    print(f"| signature | 1 row | 32 rows | 1 file of {max_pixels:,} pixels |")
+    print("|---|---|---|---|")
+    for name, signature in sorted(model.signatures.items()):
+        specs = signature.structured_input_signature[1]
+        seconds = {}
+        for key, values in rows.items():
+            if key == "large" and "image_bytes" not in specs:
+                continue
+            tensors = {spec: tf.constant(values[spec]) for spec in specs}
+            call = functools.partial(signature, **tensors)
+            call()
+            seconds[key] = f"{max(timed(call) for _ in range(rounds)):.2f}"
+        print(f"| {name} | {' | '.join(seconds.get(key, '') for key in rows)} |", flush=True)
+
+
 def main():
-    """Prints the table."""
+    """Prints the tables."""
     # Read the command line, and export the run.
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run_dir")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only_worst", nargs="*", metavar="SIGNATURE")
     arguments = parser.parse_args()
     run = run_directory.load(arguments.run_dir)
     networks = inpainters.frozen_networks(run)
-    config, model = export_and_load(arguments.run_dir)
+    config, model = export_and_load(arguments.run_dir, arguments.only_worst or ())
+    if arguments.only_worst is not None:
+        return print_worst_times(model, run, config.max_pixels, arguments.rounds)
 
     # Generate images.
     z = np.random.default_rng(0).uniform(-1, 1, [32, run.config.latent_size]).astype(np.float32)
@@ -110,6 +170,7 @@ def main():
     # Time the ancestor.
     ratio = time_ratio(library(PUBLISHED_SEARCHES["ancestor"]), served("complete_fast", 1), 2)
     print(f"ancestor / complete_fast, one image: {ratio:.0f}")
+    return print_worst_times(model, run, config.max_pixels, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -181,6 +181,26 @@ def test_the_largest_images_fit_into_the_containers_memory(service):
     assert needed + 1e9 < int(limit.removesuffix("g")) * 2**30
 
 
+def test_a_client_waits_longer_than_the_queue(service):
+    """The queue is as long as the measured times and the deadline allow."""
+    readme = (EXPORT / "README.md").read_text().split("## Time")[1].split("## Memory")[0]
+    rows = re.findall(r"^\| `.*?\| [\d.]+ \| ([\d.]+) \|", readme, re.MULTILINE)
+    seconds = max(map(float, rows))
+    assert len(rows) == 8
+    batching = config("batching")
+    waiting, running = batching.max_enqueued_batches.value, batching.num_batch_threads.value
+    needed = (waiting + running + 1) * seconds
+    deadlines = [
+        int(text) / 1000
+        for text in (
+            *re.findall(r"rest_api_timeout_in_ms=(\d+)", str(service["command"])),
+            *re.findall(r"rest_api_timeout_in_ms=(\d+)", (EXPORT / "serve.sh").read_text()),
+        )
+    ]
+    assert len(deadlines) == 2 and needed < min(deadlines)
+    assert f"({running} + {waiting} + 1) x {seconds:.0f} = {needed:.0f} seconds" in readme
+
+
 @pytest.mark.parametrize(
     ("states", "healthy"),
     [

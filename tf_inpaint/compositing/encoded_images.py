@@ -22,9 +22,11 @@ def attempt(function: Callable[[tf.Tensor], Any], argument: tf.Tensor, otherwise
     A data set can skip an element whose function fails, which other operations cannot.
     """
     results = tf.data.Dataset.from_tensors(argument).map(function).ignore_errors()
-    # For one element there is nothing to tune, and the end of the thread would be a warning.
+    # For one element there is nothing to tune or to optimize, which takes longer than the function,
+    # and TensorFlow would warn when the thread that tunes is stopped.
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     results = results.with_options(options)
     return results.reduce(otherwise, lambda _, value: value)
 
