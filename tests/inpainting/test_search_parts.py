@@ -45,6 +45,11 @@ def test_patience_1_never_stops_early():
     assert search_parts.new_stopping(SearchSettings(patience=1.0), 400) is None
 
 
+def test_few_steps_never_stop_early():
+    assert search_parts.new_stopping(SearchSettings(), search_parts.MIN_PATIENCE) is None
+    assert search_parts.new_stopping(SearchSettings(), search_parts.MIN_PATIENCE + 1)
+
+
 @pytest.mark.parametrize(
     ("samples", "estimate", "expected"),
     [(0, "best", None), (3, "best", 3), (0, "mean", search_parts.DEFAULT_SAMPLES), (5, "mean", 5)],

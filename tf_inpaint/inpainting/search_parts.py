@@ -122,10 +122,9 @@ def preconditioned_adam(
 
 def new_stopping(settings: SearchSettings, steps: int) -> loop.Stopping | None:
     """The rule by which a row has converged. None: every row takes all steps."""
-    if settings.patience >= 1:
-        return None
     patience = max(math.ceil(settings.patience * steps), MIN_PATIENCE)
-    return loop.Stopping(settings.tolerance, patience)
+    # The first step always counts as progress, so no row can be without progress in all steps.
+    return loop.Stopping(settings.tolerance, patience) if patience < steps else None
 
 
 def new_sampling(settings: SearchSettings, networks: FrozenNetworks) -> posterior.Sampling | None:
