@@ -11,7 +11,7 @@ from sentences import assert_one_sentence
 
 from tf_inpaint.cluster import worker_pool
 from tf_inpaint.cluster.ray_cluster import connected
-from tf_inpaint.cluster.worker_pool import MAX_TASK_RETRIES, Surroundings, WorkerDiedError, do_tasks
+from tf_inpaint.cluster.worker_pool import MAX_STARTS, Surroundings, WorkerDiedError, do_tasks
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -63,8 +63,8 @@ def test_task_of_a_killed_worker_is_done_again(cluster, tmp_path):
     words = ["a", "once", "b", "always", "c", "d"]
     results = results_of(cluster, words, tmp_path)
     died = results.pop("always")
-    assert isinstance(died, WorkerDiedError) and "4 times" in str(died)
-    assert (tmp_path / "always").read_text().count("\n") == 1 + MAX_TASK_RETRIES
+    assert isinstance(died, WorkerDiedError) and "at least 3 times" in str(died)
+    assert (tmp_path / "always").read_text().count("\n") == 1 + MAX_STARTS
     expected = {word: (word.upper(), 1) for word in "abcd"} | {"once": ("ONCE", 2)}
     assert results == expected
 

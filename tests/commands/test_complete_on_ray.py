@@ -36,6 +36,8 @@ DEADLINE_SECONDS = 120
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of two machines, simulated on this one, with room for one worker each."""
+    # On a machine with much other work, the server for a client starts slowly.
+    os.environ.setdefault("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "120")
     machine = {"num_cpus": THREADS, "object_store_memory": 100 * 2**20}
     head = {"include_dashboard": False, "ray_client_server_port": free_port(), **machine}
     cluster = Cluster(initialize_head=True, head_node_args=head)

@@ -14,9 +14,10 @@ from tf_inpaint.cluster import worker_log
 from tf_inpaint.cluster.ray_cluster import Cluster
 from tf_inpaint.config import launch
 
-MAX_TASK_RETRIES = 3
-"""Number of times that a task is tried again after its worker died. So a task that kills its
-workers, such as by taking all memory, ends."""
+MAX_STARTS = 3
+"""Number of workers that may start with one task. So a task that kills its workers, such as by
+taking all memory, ends. Ray's own `max_task_retries` also counts the times at which a worker that
+lost its machine cannot be reached, so a task that waits for a new machine would be given up."""
 PASSED_VARIABLES = ("KERAS_", "NVIDIA_TF32_OVERRIDE", "TF_", "XLA_FLAGS")
 """Beginnings of the names of environment variables that the workers take from the command, because
 rounding depends on some of them."""
@@ -28,6 +29,9 @@ Work = Callable[[Task], Result]
 
 class WorkerDiedError(Exception):
     """The worker of a task died each time that the task was tried."""
+
+    def __str__(self) -> str:
+        return f"the worker died at least {MAX_STARTS} times, perhaps because memory ran out"
 
 
 class Surroundings:
@@ -127,6 +131,8 @@ class Actor:
 
         try:
             if self.work is None:
+                if starts_with(ray.get_runtime_context().get_task_id()) > MAX_STARTS:
+                    return WorkerDiedError(), []
                 surroundings, new_work = ray.get(preparation[0])
                 surroundings.enter()
                 self.work = new_work()
@@ -138,6 +144,20 @@ class Actor:
         return result, self.recorder.take()
 
 
+def starts_with(task_id: str) -> int:
+    """Returns how many workers have started with a task, this one included.
+
+    The number is in the key-value store of Ray's head, for the worker before may have been on
+    another machine.
+    """
+    from ray.experimental import internal_kv
+
+    key = f"tf_inpaint starts {task_id}"
+    number = int(internal_kv._internal_kv_get(key) or 0) + 1
+    internal_kv._internal_kv_put(key, str(number))
+    return number
+
+
 def do_tasks(
     tasks: Iterable[Task],
     new_work: Callable[[], Work],
@@ -147,8 +167,8 @@ def do_tasks(
 ) -> Iterator[tuple[Task, Result | WorkerDiedError]]:
     """Yields each task with its result, in the order in which they are done.
 
-    A task is taken when a worker is free for it. What the
-    workers log is logged here, a message once.
+    A task is taken when a worker is free for it. What the workers log is logged here, a message
+    once.
 
     Args:
         tasks: tasks that can be pickled.
@@ -162,8 +182,12 @@ def do_tasks(
     """
     import ray
 
-    options = {"num_cpus": surroundings.threads, "num_gpus": surroundings.gpus, "max_restarts": -1}
-    actor_class = ray.remote(Actor).options(max_task_retries=MAX_TASK_RETRIES, **options)
+    actor_class = ray.remote(Actor).options(
+        num_cpus=surroundings.threads,
+        num_gpus=surroundings.gpus,
+        max_restarts=-1,
+        max_task_retries=-1,
+    )
     # Pickled once for all workers. Ray replaces a reference by its object, unless it is in a list.
     preparation = [ray.put((surroundings, new_work))]
     idle = [actor_class.remote() for _ in range(workers)]
@@ -187,28 +211,13 @@ def do_tasks(
         idle.append(actor)
         try:
             result, records = ray.get(reference)
-        except ray.exceptions.RayActorError as error:
-            result, records = died(error), []
+        except ray.exceptions.ActorDiedError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ValueError(
+                f"A worker of Ray must be able to start; received: {reason}; install this version "
+                "of tf_inpaint on every machine of the cluster."
+            ) from error
         worker_log.log_once(records, cluster.logged)
         if isinstance(result, ValueError | OSError):
             raise result
         yield task, result
-
-
-def died(error: Exception) -> WorkerDiedError:
-    """Returns the result of a task whose workers died, for the error that Ray raises.
-
-    Raises:
-        ValueError: the worker could not even start.
-    """
-    import ray
-
-    if isinstance(error, ray.exceptions.ActorDiedError):
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(
-            f"A worker of Ray must be able to start; received: {reason}; install this version of "
-            "tf_inpaint on every machine of the cluster."
-        )
-    return WorkerDiedError(
-        f"the worker died each of {1 + MAX_TASK_RETRIES} times, perhaps because memory ran out"
-    )
