@@ -30,7 +30,7 @@ log = logging.getLogger("tf_inpaint")
 
 
 def run(config: TrainConfig) -> int:
-    """Trains the GAN up to `config.steps`, and then the encoder.
+    """Trains the GAN up to `config.steps`, then the encoder, and fits the mean estimate.
 
     Returns:
         0, or 128 plus the number of the signal that stopped the training after a last checkpoint.
@@ -39,7 +39,7 @@ def run(config: TrainConfig) -> int:
     import tensorflow as tf
 
     from tf_inpaint.data.training_images import TrainingImages
-    from tf_inpaint.runs import from_config, required_memory, run_directory
+    from tf_inpaint.runs import from_config, required_memory, run_directory, worker_cluster
 
     # Check the settings and the data.
     strategy = from_config.strategy(config)
@@ -59,7 +59,7 @@ def run(config: TrainConfig) -> int:
         manager = run_directory.checkpoints(folder, gan.state, config.keep_checkpoints)
         restore(config, gan)
         if config.strategy == "multi_worker":
-            check_workers_agree(strategy, gan.step, source.size)
+            worker_cluster.check_workers_agree(strategy, gan.step, source.size)
         run_directory.record_size(folder, source.size)
 
         # Train the GAN.
@@ -77,6 +77,8 @@ def run(config: TrainConfig) -> int:
             signal_number = fit_encoder(config, run_directory.load(folder), training_images)
             if signal_number:
                 return report_signal(signal_number, f"the encoder in {folder}")
+        if config.mean_images and folder == run_directory.directory(config):
+            fit_mean_estimate(config, run_directory.load(folder), source)
         print(f"{folder}: {gan.step} steps; look at {folder}/samples and {folder}/training.gif")
     return 0
 
@@ -147,35 +149,6 @@ def restore(config: TrainConfig, gan) -> None:
         )
     # A checkpoint has the learning rates too, and this command may lower them.
     from_config.set_learning_rates(gan, config)
-
-
-def check_workers_agree(strategy, step: int, size: int) -> None:
-    """Checks that all workers continue at the same step and see equally many training images.
-
-    Without a shared file system they may not.
-
-    Raises:
-        ValueError: the steps or the numbers of images differ. All workers raise it.
-    """
-    import tensorflow as tf
-
-    def local_numbers():
-        return tf.constant([[step, size]], tf.int64)
-
-    @tf.function
-    def gathered_numbers():
-        return strategy.gather(strategy.run(local_numbers), axis=0)
-
-    steps, sizes = gathered_numbers().numpy().T
-    for requirement, numbers in (
-        ("continue at the same step", steps),
-        ("have equally many training images", sizes),
-    ):
-        if len(set(numbers)) > 1:
-            raise ValueError(
-                f"All workers must {requirement}; received {', '.join(map(str, numbers))}; "
-                "put --run_dir and the data on a file system that they share."
-            )
 
 
 def fit(config: TrainConfig, gan, strategy, training_images, folder: Path, manager, measure) -> int:
@@ -303,6 +276,29 @@ def fit_encoder(config: TrainConfig, run, training_images) -> int:
     progress = callbacks.Progress(config.encoder_steps, {"loss": "loss"})
     training.train(sample_masks, real, [progress, saving], images_of)
     return saving.interrupted
+
+
+def fit_mean_estimate(config: TrainConfig, run, source) -> None:
+    """Fits the mean estimate of the run to training images, unless the run has one.
+
+    Args:
+        config: settings of the command.
+        run: the trained run.
+        source: the training images.
+    """
+    from tf_inpaint.compositing import masks
+    from tf_inpaint.inpainting.inpainter import Inpainter
+    from tf_inpaint.runs import inpainters, mean_estimates
+    from tf_inpaint.settings.search_settings import SearchSettings
+
+    if mean_estimates.path(run).exists():
+        return
+    print(f"Completing {config.mean_images} training images, for --estimate=mean", flush=True)
+    settings = SearchSettings(jit_compile=config.jit_compile)
+    sample_masks = masks.mixture(mean_estimates.CHUNK, config.image_size, config.seed)
+    inpainter = Inpainter(inpainters.frozen_networks(run), settings)
+    if not mean_estimates.fit(run, inpainter, source, sample_masks, config.mean_images):
+        log.warning("There are too few training images for --estimate=mean; it averages answers.")
 
 
 if __name__ == "__main__":

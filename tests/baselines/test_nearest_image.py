@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from random_images import random_images, random_masks
 
-from tf_inpaint.baselines import hole_filling
 from tf_inpaint.baselines import nearest_image as module
 from tf_inpaint.baselines.nearest_image import nearest_image
+from tf_inpaint.mean_estimate import training_table
 
 
 @pytest.mark.parametrize("sizes", [(512, 256), (7, 3)])
 def test_a_training_image_is_recognized_by_a_part(sizes, monkeypatch):
     """A training image with a hole is completed exactly, for blocks of any size."""
-    monkeypatch.setattr(hole_filling, "TRAINING_BLOCK", sizes[0])
+    monkeypatch.setattr(training_table, "TRAINING_BLOCK", sizes[0])
     monkeypatch.setattr(module, "IMAGES_AT_ONCE", sizes[1])
     training = random_images(1, 40)
     rows = np.random.default_rng(0).permutation(40)[:11]

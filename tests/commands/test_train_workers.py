@@ -34,6 +34,7 @@ CONFIG = TrainConfig(
     log_every=2,
     measure_every=0,
     encoder_steps=0,
+    mean_images=0,
     checkpoint_every=2,
     seed=1,
 )

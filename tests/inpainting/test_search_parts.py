@@ -56,7 +56,7 @@ def test_few_steps_never_stop_early():
 )
 def test_samples_are_drawn_when_asked_for_or_needed(samples, estimate, expected):
     settings = SearchSettings(samples=samples, estimate=estimate)
-    sampling = search_parts.new_sampling(settings, linear_networks())
+    sampling = search_parts.new_sampling(settings, linear_networks(), estimate == "best")
     assert (sampling and sampling.samples) == expected
 
 
@@ -85,5 +85,7 @@ def test_default_draws_only_what_the_encoder_does_not_give(restarts, draws):
     ("samples", "block_size", "batch"), [(0, 8, 0), (1, 8, 8), (3, 8, 2), (8, 8, 1), (9, 8, 1)]
 )
 def test_chains_of_a_batch_fit_into_a_block(samples, block_size, batch):
-    sampling = search_parts.new_sampling(SearchSettings(samples=samples), linear_networks())
+    sampling = search_parts.new_sampling(
+        SearchSettings(samples=samples), linear_networks(), has_search=True
+    )
     assert search_parts.sampling_batch(sampling, block_size) == batch

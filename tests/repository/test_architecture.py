@@ -20,7 +20,8 @@ LIBRARIES = {
     "gan": {"files"},
     "latent_search": set(),
     "compositing": set(),
-    "baselines": set(),
+    "mean_estimate": set(),
+    "baselines": {"mean_estimate"},
     "data": {"files"},
     "metrics": set(),
 }
@@ -30,7 +31,7 @@ SHARED = {
     "inpainting": {"compositing", "latent_search", "settings"},
     "config": {"settings"},
     "inputs": {"compositing", "config", "data", "files", "inpainting.completions"},
-    "runs": {"config", "files", "gan", "inpainting", "settings"},
+    "runs": {"compositing", "config", "files", "gan", "inpainting", "mean_estimate", "settings"},
     "cluster": {"config", "settings"},
 }
 """Folders that several commands share. They introduce the libraries to each other."""

@@ -26,3 +26,11 @@ def random_masks(seed, count, hole_share=0.5):
     random = np.random.default_rng(seed)
     known = random.uniform(size=(count, *SMALL_SHAPE[:2], 1)) >= hole_share
     return known.astype(np.float32)
+
+
+def images_of(mean, covariance, count, seed):
+    """Images that have exactly this sample mean and this sample covariance."""
+    values = np.random.default_rng(seed).normal(size=(count, len(mean)))
+    values -= values.mean(0)
+    values = values @ np.linalg.inv(np.linalg.cholesky(values.T @ values / count)).T
+    return (mean + values @ np.linalg.cholesky(covariance).T).astype(np.float32)

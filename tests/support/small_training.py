@@ -21,6 +21,7 @@ CONFIG = TrainConfig(
     measure_images=4,
     best_by="sliced_wasserstein",
     encoder_steps=4,
+    mean_images=0,
     deterministic=True,
 )
 

@@ -1,4 +1,4 @@
-"""The parts that all baselines share: a method's interface, filling holes, and training images.
+"""The parts that all baselines share: a method's interface, and filling holes.
 
 A method is a function `(images, known) -> completions` with NumPy arrays in and out. All methods
 return known pixels bit-exact, never read a hidden pixel of `images`, and treat each image by
@@ -10,15 +10,12 @@ gray, 0; the methods that learn from training images return their mean instead.
     completions  [N, H, W, C] float32 in [-1, 1]
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Fill = Callable[[np.ndarray], np.ndarray]
-
-TRAINING_BLOCK = 512
-"""Number of training images processed at once: 25 MB for images of 64 x 64 x 3."""
 
 
 def fill_holes(
@@ -65,33 +62,6 @@ def fill_holes(
             for row in rows:
                 completions[row][~mask] = np.clip(fill(completions[row].astype(np.float64)), -1, 1)
     return completions
-
-
-def training_table(training: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The training images as rows of a table, and their mean.
-
-    Args:
-        training: `[M, H, W, C]`.
-
-    Returns:
-        `[M, D]`, D = H W C, and the mean, float64 `[D]`.
-
-    Raises:
-        ValueError: there are no training images.
-    """
-    if np.ndim(training) != 4 or len(training) == 0:
-        raise ValueError(
-            "A method that learns needs training images [M, H, W, C], at least one; received "
-            f"{list(np.shape(training))}; pass the images on which the GAN was trained."
-        )
-    table = training.reshape(len(training), -1)
-    return table, table.mean(0, dtype=np.float64)
-
-
-def training_blocks(table: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows of `table`, `TRAINING_BLOCK` at a time."""
-    for start in range(0, len(table), TRAINING_BLOCK):
-        yield table[start : start + TRAINING_BLOCK]
 
 
 def require_size(images: np.ndarray, training: np.ndarray) -> None:

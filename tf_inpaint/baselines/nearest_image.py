@@ -2,13 +2,8 @@
 
 import numpy as np
 
-from tf_inpaint.baselines.hole_filling import (
-    Method,
-    fill_holes,
-    require_size,
-    training_blocks,
-    training_table,
-)
+from tf_inpaint.baselines.hole_filling import Method, fill_holes, require_size
+from tf_inpaint.mean_estimate.training_table import training_blocks, training_table
 
 IMAGES_AT_ONCE = 256
 """Number of images whose distances to all training images are computed at once."""

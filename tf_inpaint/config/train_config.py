@@ -169,6 +169,9 @@ class TrainConfig:
         minimum=0,
         maximum=10**9,
     )
+    mean_images: int = setting(
+        512, "number of images to fit --estimate=mean to; 0: none", minimum=0, maximum=10**6
+    )
     deterministic: bool = setting(False, "make runs on one machine bit-identical; slower")
 
     def __post_init__(self) -> None:

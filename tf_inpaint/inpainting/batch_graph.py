@@ -21,7 +21,7 @@ class ServedCompletions(NamedTuple):
     images: tf.Tensor
     generated: tf.Tensor
     uncertainties: tf.Tensor
-    """`[B, H, W, 1]`; -1 if no samples are drawn, for JSON has no NaN."""
+    """`[B, H, W, 1]`; -1 where there is no uncertainty, for JSON has no NaN."""
     energies: tf.Tensor
     steps: tf.Tensor
     errors: tf.Tensor
@@ -85,21 +85,26 @@ def complete(
 
     # Draw samples, or search for the lowest energy, as the estimate asks for.
     uncertainties = tf.fill(tf.shape(known), -1.0)
-    if inpainter.sampling:
+    if inpainter.sampling and not inpainter.estimates_mean:
         sampled_z, _, mean, uncertainties, _ = in_blocks(
             inpainter.sample_posterior, inpainter.sampling_batch, rows
         )
-    if inpainter.estimate == "best":
+    if inpainter.searches:
         z, steps = minimized(inpainter, rows)
     else:
         z, steps = sampled_z[:, 0], tf.fill([count], inpainter.sampling.total_steps)
-    if inpainter.estimate == "mean":
+    if inpainter.averages:
         generated = mean
     else:
         (generated,) = in_blocks(lambda z: (inpainter.generate(z),), size, [z])
 
     # Blend, and return rows with errors unchanged.
     completed, energies, *_ = in_blocks(inpainter.finish, size, (*rows[:3], generated))
+    if inpainter.estimates_mean:
+        completed, uncertainties = in_blocks(
+            inpainter.mean_estimate, size, (masked, shown, completed)
+        )
+        generated = completed
     not_finite = ~tf.math.is_finite(energies) & (errors == "")
     sentence = "The networks must give finite numbers; for this row they did not; export them anew."
     errors = tf.where(not_finite, sentence, errors)

@@ -24,9 +24,9 @@ class Completions(NamedTuple):
     Known pixels are unchanged, bit for bit.
     """
     generated: np.ndarray
-    """`[N, H, W, C]`, the generated picture G(z), or the mean of several generated pictures."""
+    """`[N, H, W, C]`, the generated picture G(z), or the mean estimate of the image."""
     z: np.ndarray
-    """`[N, Z]`, the z of the picture; for a mean, the z of its first sample."""
+    """`[N, Z]`, the z of the picture; for a mean of samples, the z of the first sample."""
     energy: np.ndarray
     """`[N]`, contextual + prior_weight * perceptual."""
     contextual: np.ndarray
@@ -40,8 +40,9 @@ class Completions(NamedTuple):
     samples: np.ndarray
     """`[N, K, H, W, C]`, K further completions."""
     uncertainty: np.ndarray
-    """`[N, H, W, 1]`, the standard deviation of G(z) over all pictures of the chains, before
-    blending. 0 where the pixel is known, NaN if there are no samples."""
+    """`[N, H, W, 1]`, the expected error of a mean estimate, or else the standard deviation of G(z)
+    over all pictures of the chains, before blending. 0 where the pixel is known, NaN if there are
+    neither."""
     acceptance: np.ndarray
     """`[N, K]`, the acceptance rate of each chain. A chain with a rate near 0 did not move."""
 
@@ -120,3 +121,15 @@ class Samples(NamedTuple):
     """`[B, H, W, 1]`."""
     acceptance: np.ndarray
     """`[B, K]`."""
+
+
+def no_samples(block: Block, latent_size: int) -> Samples:
+    """No answers for the images of a block."""
+    images, rows = block.images, len(block.images)
+    return Samples(
+        z=np.empty([rows, 0, latent_size], np.float32),
+        completions=np.empty([rows, 0, *images.shape[1:]], np.float32),
+        mean=np.full(images.shape, np.nan, np.float32),
+        uncertainty=np.full(block.known.shape, np.nan, np.float32),
+        acceptance=np.empty([rows, 0]),
+    )

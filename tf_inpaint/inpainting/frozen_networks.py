@@ -24,6 +24,9 @@ class FrozenNetworks:
             start from. None: there is no encoder.
         prior: form of the prior that fits the loss of the discriminator; used where
             `SearchSettings.prior` is "auto".
+        mean_estimate: images `[B, H, W, C]`, known `[B, H, W, 1]` and completions `[B, H, W, C]` to
+            the expected images and the standard deviations of their errors `[B, H, W, 1]`, for
+            `SearchSettings(estimate="mean")`. None: the mean is that of several answers.
     """
 
     def __init__(
@@ -33,12 +36,15 @@ class FrozenNetworks:
         latent_size: int,
         encoder: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
         prior: str = "saturating",
+        mean_estimate: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+        | None = None,
     ):
         self.generator = generator
         self.discriminator = discriminator
         self.latent_size = latent_size
         self.encoder = encoder
         self.prior = prior
+        self.mean_estimate = mean_estimate
 
     @functools.cached_property
     def curvature(self) -> np.ndarray:

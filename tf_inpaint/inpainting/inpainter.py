@@ -1,5 +1,6 @@
 """Completes images: starts, searches and blends, in blocks of a fixed number of rows."""
 
+import functools
 import math
 from collections.abc import Iterable, Iterator
 
@@ -7,17 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_inpaint.compositing import blending
+from tf_inpaint.inpainting import completions as answers
 from tf_inpaint.inpainting import search_parts
-from tf_inpaint.inpainting.completions import (
-    Block,
-    BlockProgress,
-    Completions,
-    Samples,
-    Watch,
-    gather,
-)
+from tf_inpaint.inpainting.completions import Block, BlockProgress, Completions, Samples, Watch
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
-from tf_inpaint.latent_search import loop, objective, posterior, solvers, starting_points
+from tf_inpaint.latent_search import loop, objective, posterior, starting_points
 from tf_inpaint.settings.search_settings import SearchSettings
 
 BLENDS = {"poisson": blending.poisson, "feather": blending.feather, "paste": blending.paste}
@@ -71,19 +66,27 @@ class Inpainter:
         self.start_draws = search_parts.number_of_draws(settings, encoder is not None)
         self.chain_draws = search_parts.number_of_chain_draws(settings)
         self.weighted = settings.contextual == "weighted_l1"
-        self.estimate = settings.estimate
         self.block_size = settings.block_size
         self.blend, self.blend_rows = BLENDS[settings.blend], TRACED_BLENDS[settings.blend]
         self.energy = search_parts.new_energy(settings, networks, low_resolution_factor)
-        self.sampling = search_parts.new_sampling(settings, networks)
+        self.searches = search_parts.searches(settings, networks, low_resolution_factor)
+        self.averages = settings.estimate == "mean" and not self.searches
+        self.estimates_mean = settings.estimate == "mean" and self.searches
+        self.sampling = search_parts.new_sampling(settings, networks, self.searches)
         self.sampling_batch = search_parts.sampling_batch(self.sampling, self.block_size)
         self.search = search_parts.new_search(settings, networks, self.energy, self.steps)
         graph = search_parts.new_graph(settings)
         self.generate = graph(networks.generator)
         self.starts = graph(self.starts)
-        self.restart_seeds = graph(self.restart_seeds)
+        self.restart_seeds = graph(
+            functools.partial(search_parts.restart_seeds, restarts=self.restarts)
+        )
         self.sample_posterior = graph(self.sample_posterior)
         self.finish = graph(self.finish)
+        # Its matrices have sizes that depend on the mask, which XLA cannot compile.
+        self.mean_estimate = networks.mean_estimate and tf.function(
+            networks.mean_estimate, autograph=False
+        )
 
     def starts(self, images, known, weights, seeds):
         """The z at which the restarts of each image begin, `[B, restarts, Z]`."""
@@ -95,10 +98,6 @@ class Inpainter:
         return starting_points.lowest_candidates(
             lambda z: self.energy(z, images, weights), candidates, self.restarts
         )
-
-    def restart_seeds(self, seeds):
-        """A seed for each restart, `[B, restarts, 2]`."""
-        return tf.stack([solvers.fold_in(seeds, number) for number in range(self.restarts)], axis=1)
 
     def sample_posterior(self, images, known, weights, seeds):
         """Draws K answers for each image; returns tensors in the order of `Samples`."""
@@ -170,7 +169,7 @@ class Inpainter:
                 progress = watch and BlockProgress(watch, watch_every, self.steps, *places)
                 yield self.complete_block(images[part], known[part], seeds[part], progress)
 
-        return gather(completed_blocks(), count)
+        return answers.gather(completed_blocks(), count)
 
     def complete_block(self, images, known, seeds, progress: BlockProgress | None) -> Completions:
         """Completes up to `block_size` images.
@@ -181,20 +180,25 @@ class Inpainter:
         block = self.padded_block(images, known, seeds)
         samples = self.drawn_samples(block, count)
         # Choose the z and the picture of every image.
-        if self.estimate == "best":
+        if self.searches:
             z, steps, reason = self.minimized(block, count, progress)
         else:
             z = samples.z[:, 0]
             steps = np.full(len(z), self.sampling.total_steps, np.int32)
             reason = np.full(len(z), loop.Reason.DRAWN, np.int32)
-        generated = samples.mean if self.estimate == "mean" else self.generate(z).numpy()
-        if progress and self.estimate != "best":
+        generated = samples.mean if self.averages else self.generate(z).numpy()
+        if progress and not self.searches:
             progress.report(0, self.steps, np.arange(count), lambda: generated[:count])
         # Blend, and drop the padding.
         finished = self.finish(block.images, block.known, block.weights, generated)
         completed, *terms = (tensor.numpy() for tensor in finished)
+        uncertainty = samples.uncertainty
+        if self.estimates_mean:
+            estimate = self.mean_estimate(block.images, block.known, completed)
+            completed, uncertainty = (tensor.numpy() for tensor in estimate)
+            generated = completed
         fields = completed, generated, z, *terms, steps, reason
-        fields += samples.completions, samples.uncertainty, samples.acceptance
+        fields += samples.completions, uncertainty, samples.acceptance
         return Completions(*(field[:count] for field in fields))
 
     def padded_block(self, images, known, seeds) -> Block:
@@ -209,14 +213,7 @@ class Inpainter:
     def drawn_samples(self, block: Block, count: int) -> Samples:
         """Several answers for the first `count` images of a block; none without `sampling`."""
         if not self.sampling:
-            images, rows = block.images, len(block.images)
-            return Samples(
-                z=np.empty([rows, 0, self.latent_size], np.float32),
-                completions=np.empty([rows, 0, *images.shape[1:]], np.float32),
-                mean=np.full(images.shape, np.nan, np.float32),
-                uncertainty=np.full(block.known.shape, np.nan, np.float32),
-                acceptance=np.empty([rows, 0]),
-            )
+            return answers.no_samples(block, self.latent_size)
         batches = []
         for first in range(0, count, self.sampling_batch):
             batch = [array[first : first + self.sampling_batch] for array in block]

@@ -127,9 +127,27 @@ def new_stopping(settings: SearchSettings, steps: int) -> loop.Stopping | None:
     return loop.Stopping(settings.tolerance, patience) if patience < steps else None
 
 
-def new_sampling(settings: SearchSettings, networks: FrozenNetworks) -> posterior.Sampling | None:
+def searches(
+    settings: SearchSettings, networks: FrozenNetworks, low_resolution_factor: int | None
+) -> bool:
+    """Whether the picture of an image is that of the lowest energy, and not a drawn one.
+
+    A mean estimate is learned from single known pixels. Low-resolution images have none.
+    """
+    has_mean_estimate = networks.mean_estimate is not None and not low_resolution_factor
+    return settings.estimate == "best" or (settings.estimate == "mean" and has_mean_estimate)
+
+
+def restart_seeds(seeds: tf.Tensor, restarts: int) -> tf.Tensor:
+    """A seed for each restart of each image, `[B, restarts, 2]`."""
+    return tf.stack([solvers.fold_in(seeds, number) for number in range(restarts)], axis=1)
+
+
+def new_sampling(
+    settings: SearchSettings, networks: FrozenNetworks, has_search: bool
+) -> posterior.Sampling | None:
     """How to draw several answers. None: no answers are drawn."""
-    samples = settings.samples or (0 if settings.estimate == "best" else DEFAULT_SAMPLES)
+    samples = settings.samples or (0 if has_search else DEFAULT_SAMPLES)
     if not samples:
         return None
     cooling_solver = preconditioned_adam(settings, networks, posterior.COOLING_STEPS)

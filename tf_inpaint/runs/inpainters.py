@@ -6,7 +6,7 @@ from collections.abc import Callable
 from tf_inpaint.gan.networks import fold_normalization, freeze
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
 from tf_inpaint.inpainting.inpainter import Inpainter
-from tf_inpaint.runs import run_directory
+from tf_inpaint.runs import mean_estimates, run_directory
 from tf_inpaint.settings.search_settings import SearchSettings
 
 MIN_FRAMES = 12
@@ -26,12 +26,14 @@ def frozen_networks(
     # variable acts until the first convolution of the process.
     os.environ.setdefault("TF_CUDNN_DETERMINISTIC", "1")
     wrap = wrap or (lambda function: function)
+    mean_estimate = mean_estimates.load(run)
     return FrozenNetworks(
         wrap(fold_normalization(run.generator)),
         wrap(fold_normalization(run.discriminator)),
         run.config.latent_size,
         wrap(freeze(run.encoder)) if run.encoder else None,
         "critic" if run.config.loss in ("hinge", "wasserstein") else "saturating",
+        wrap(mean_estimate) if mean_estimate else None,
     )
 
 

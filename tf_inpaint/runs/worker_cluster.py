@@ -183,3 +183,31 @@ def unreachable(address: str) -> str:
             return "Connection refused" if itself else ""
     except (OSError, UnicodeError) as error:
         return getattr(error, "strerror", None) or str(error)
+
+
+def check_workers_agree(strategy: tf.distribute.Strategy, step: int, size: int) -> None:
+    """Checks that all workers continue at the same step and see equally many training images.
+
+    Without a shared file system they may not.
+
+    Raises:
+        ValueError: the steps or the numbers of images differ. All workers raise it.
+    """
+
+    def local_numbers():
+        return tf.constant([[step, size]], tf.int64)
+
+    @tf.function
+    def gathered_numbers():
+        return strategy.gather(strategy.run(local_numbers), axis=0)
+
+    steps, sizes = gathered_numbers().numpy().T
+    for requirement, numbers in (
+        ("continue at the same step", steps),
+        ("have equally many training images", sizes),
+    ):
+        if len(set(numbers)) > 1:
+            raise ValueError(
+                f"All workers must {requirement}; received {', '.join(map(str, numbers))}; "
+                "put --run_dir and the data on a file system that they share."
+            )
