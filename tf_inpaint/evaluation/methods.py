@@ -51,7 +51,7 @@ class CompletedImages(NamedTuple):
     completions: np.ndarray
     """`[N, H, W, C]` in [-1, 1]."""
     generated: np.ndarray | None = None
-    """`[N, H, W, C]`, G(z) before blending; None for a method without G."""
+    """`[N, H, W, C]`, G(z) before blending; None for a method that is not G(z) alone."""
 
 
 class Method(NamedTuple):
@@ -119,8 +119,7 @@ def new_method(
     if is_search(method):
         settings = search_settings(method, config)
         inpainter = Inpainter(networks[run or next(iter(networks))], settings)
-        draws = settings.estimate != "best"
-        cost = SAMPLING_COST if draws else inpainter.steps * settings.restarts
+        cost = inpainter.steps * settings.restarts if inpainter.searches else SAMPLING_COST
         return Method(functools.partial(complete_by_search, inpainter), cost)
     if method in TRAINED_BASELINES:
         function = TRAINED[method](read_training())
@@ -155,7 +154,8 @@ def complete_by_search(
 ) -> CompletedImages:
     """Completes images by a search; see `Method.complete`."""
     completions = inpainter.complete(images, known, seeds)
-    return CompletedImages(completions.images, completions.generated)
+    generated = None if inpainter.estimates_mean else completions.generated
+    return CompletedImages(completions.images, generated)
 
 
 def complete_by_function(

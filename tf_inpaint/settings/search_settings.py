@@ -105,8 +105,10 @@ class SearchSettings:
     )
     estimate: str = setting(
         "best",
-        "what fills the hole: the z of the lowest energy, one answer drawn at random, or the mean "
-        "of all answers; --solver, --steps, --restarts and the prior do not act on drawn answers",
+        "what fills the hole: the z of the lowest energy, one answer drawn at random, or the "
+        "expected pixels, from the search and a Gaussian of the training images (in a run without "
+        "it: the mean of all answers); --solver, --steps, --restarts and the prior do not act on "
+        "drawn answers",
         choices=("best", "sample", "mean"),
     )
     blend: str = setting(
