@@ -1,5 +1,7 @@
 """The files of one answer: its numbers, and the pictures of its samples."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from photographs import HOLES, SHAPES, example_under, known_of, photograph
@@ -10,7 +12,7 @@ from tf_inpaint.completion.answer_files import answer_row, search_numbers, write
 from tf_inpaint.completion.job import Job
 from tf_inpaint.compositing import blending
 from tf_inpaint.config import CompleteConfig
-from tf_inpaint.files import images
+from tf_inpaint.files import heat_maps, images
 from tf_inpaint.inpainting.completions import Completions
 from tf_inpaint.inputs.mask_sources import new_mask_source
 from tf_inpaint.inputs.masked_images import ExampleMaker
@@ -31,9 +33,9 @@ def test_numbers_of_several_rows_are_sums():
     assert search_numbers(completions) == expected
 
 
-@pytest.mark.parametrize("count", [0, 2, 6])
-def test_samples_that_an_estimate_needed_are_reported(tmp_path, count):
-    """Samples that only the estimate needs appear in the row, in the sheet and on the page."""
+@pytest.mark.parametrize(("count", "uncertainty"), [(0, np.nan), (0, 0.25), (2, 0.25), (6, 0.25)])
+def test_samples_and_uncertainty_of_an_estimate_are_reported(tmp_path, count, uncertainty):
+    """They appear in the row, in the sheet and on the page, one without the other too."""
     item = Input("a", "a", "a", lambda: picture(0))
     example = ExampleMaker(SIZE, 1).example(item, new_mask_source("center", 0).known_of)
     zero = np.zeros(1, np.float32)
@@ -48,7 +50,7 @@ def test_samples_that_an_estimate_needed_are_reported(tmp_path, count):
         steps=np.ones(1, int),
         reason=np.zeros(1, int),
         samples=np.zeros((1, count, SIZE, SIZE, 1), np.float32),
-        uncertainty=0.25 * (1 - example.known[None]),
+        uncertainty=uncertainty * (1 - example.known[None]),
         acceptance=np.full((1, count), 0.5),
     )
     job = Job(tmp_path / "out", CompleteConfig(run_dir="run", estimate="mean"), "step 0")
@@ -59,16 +61,22 @@ def test_samples_that_an_estimate_needed_are_reported(tmp_path, count):
     job.append(row | {"completion": "a.png", "z": list(completions.z)})
     job.finish([item], detailed=1)
     row = rows(tmp_path / "out")["a"]
-    expected = (0.25, 0.5) if count else (None, None)
+    has_uncertainty = uncertainty == 0.25
+    expected = (0.25 if has_uncertainty else None, 0.5 if count else None)
     assert (row.get("uncertainty"), row.get("acceptance")) == expected
-    columns = 4 + (min(count, 4) + 1 if count else 0)
-    assert images.read(tmp_path / "out/sheet.png").shape[1] == columns * (4 * SIZE + 2) - 2
+    sheet, columns = images.read(tmp_path / "out/sheet.png"), 4 + min(count, 4) + has_uncertainty
+    height, scale = 18 + 4 * SIZE, 44 if has_uncertainty else 0
+    channels = 3 if has_uncertainty else 1
+    assert sheet.shape == (height + scale, columns * (4 * SIZE + 2) - 2, channels)
+    files = {path.name for path in (tmp_path / "out/details/a").glob("uncertainty.*")}
+    assert files == ({"uncertainty.npy", "uncertainty.png"} if has_uncertainty else set())
     page = (tmp_path / "out/index.html").read_text()
-    has_samples, has_column = (
-        "Samples: other answers" in page,
-        '<th scope="col">uncertainty' in page,
-    )
-    assert has_samples == has_column == (count > 0)
+    assert ("Samples: other answers" in page) == (count > 0)
+    for text in ('<th scope="col">uncertainty', "Uncertainty: by how much"):
+        assert (text in page) == has_uncertainty
+    # --overwrite removes all of it.
+    Job(tmp_path / "out", dataclasses.replace(job.config, overwrite=True), "step 0").remove()
+    assert not (tmp_path / "out/details").exists()
 
 
 def test_samples_are_written_for_images_with_details(run_folder, finished_job, tmp_path):
@@ -77,22 +85,27 @@ def test_samples_are_written_for_images_with_details(run_folder, finished_job, t
     paths = run_folder / "in/00.png", run_folder / "in/01.png"
     assert run(run_folder, tmp_path / "out", *paths, **settings) == 0
     assert not (tmp_path / "out/details/01").exists()
-    parts = {path.stem: images.read(path) for path in (tmp_path / "out/details/00").iterdir()}
-    known = mask_of(0) > 0
+    folder, known = tmp_path / "out/details/00", mask_of(0) > 0
+    parts = {path.stem: images.read(path) for path in folder.glob("*.png")}
+    values = np.load(folder / "uncertainty.npy")
     first, second, uncertainty = (parts[name] for name in ("sample_0", "sample_1", "uncertainty"))
     for completion in (first, second, parts["pasted"]):
         np.testing.assert_array_equal(completion[known], picture(0)[known])
-    assert (first != second).any() and (uncertainty[known] == 0).all()
+    assert (first != second).any() and values.dtype == np.float32
+    assert (values[known[..., 0]] == 0).all() and (values[~known[..., 0]] > 0).any()
+    heat_map = heat_maps.uncertainty_map(picture(0), ~known[..., 0], values)
+    np.testing.assert_array_equal(uncertainty, heat_map)
     sheet, side = images.read(tmp_path / "out/sheet.png"), 4 * SIZE
     assert sheet.shape[1] == 7 * (side + 2) - 2
-    np.testing.assert_array_equal(sheet[18:, -side:], images.enlarge(uncertainty[None])[0])
+    np.testing.assert_array_equal(sheet[18:-44, -side:], images.enlarge(uncertainty[None])[0])
+    np.testing.assert_array_equal(sheet[-44:, -side:], heat_maps.scale(side))
     row = rows(tmp_path / "out")["00"]
-    assert row["uncertainty"] == pytest.approx(uncertainty[~known].mean() / 255, abs=0.01)
+    assert row["uncertainty"] == pytest.approx(values[~known[..., 0]].mean(), rel=1e-5)
     assert "uncertainty" not in next(iter(rows(finished_job).values()))
 
 
 def test_uncertainty_in_place_is_a_picture_of_the_image_s_size(tmp_path):
-    """White is an uncertainty of half the range from black to white, in all color channels."""
+    """The values lie beside the picture, in the hole that each square covers."""
     example = example_under(
         tmp_path / "mask.png", photograph("broad"), known_of("broad"), channels=3, framing="hole"
     )
@@ -102,10 +115,10 @@ def test_uncertainty_in_place_is_a_picture_of_the_image_s_size(tmp_path):
     parts |= {"generated": pictures, "samples": pictures[:, None]}
     parts["uncertainty"] = values * np.ones((2, SIZE, SIZE, 1), np.float32)
     write_details(tmp_path / "out", example, Completions(**parts), blending.paste)
-    levels = images.read(tmp_path / "out/details/a/uncertainty.png")
-    assert levels.shape == (*SHAPES["broad"], 3)
-    expected = np.zeros_like(known_of("broad"))
+    folder, expected = tmp_path / "out/details/a", np.zeros(SHAPES["broad"])
     for (top, left, bottom, right), value in zip(HOLES["broad"], (0.2, 0.7), strict=True):
         expected[top:bottom, left:right] = value
-    expected = images.to_uint8(2 * expected - 1).repeat(3, axis=2).astype(int)
-    assert np.abs(levels - expected).max() <= 1
+    values = np.load(folder / "uncertainty.npy")
+    np.testing.assert_allclose(values, expected, atol=1e-6)
+    heat_map = heat_maps.uncertainty_map(photograph("broad"), expected > 0, values)
+    np.testing.assert_array_equal(images.read(folder / "uncertainty.png"), heat_map)

@@ -13,12 +13,14 @@ def test_page_shows_numbers_and_pictures(finished_job):
     assert "uncertainty" not in page and "Samples:" not in page
 
 
-def test_page_explains_samples(tmp_path):
-    """The caption of the sheet explains the samples only if there are some."""
+def test_page_explains_samples_and_uncertainty(tmp_path):
+    """The caption of the sheet explains what there is, and nothing else."""
     sheet = tmp_path / "sheet.png"
     sheet.write_bytes(b"\x89PNG" + bytes(20))
-    for row, has_samples in (({"file": "a"}, False), ({"file": "a", "uncertainty": 0.5}, True)):
+    for names in ([], ["uncertainty"], ["acceptance"], ["uncertainty", "acceptance"]):
+        row = {"file": "a", **dict.fromkeys(names, 0.5)}
         config = CompleteConfig(run_dir="run")
         write_page(tmp_path / "index.html", [row], sheet, tmp_path / "search.gif", config, {})
         page = (tmp_path / "index.html").read_text()
-        assert ("Samples: other answers" in page) == has_samples
+        assert ("Samples: other answers" in page) == ("acceptance" in names)
+        assert ("Uncertainty: by how much" in page) == ("uncertainty" in names)

@@ -226,11 +226,11 @@ def test_uncertainty_is_of_every_square_at_the_image_s_size(tmp_path):
     fields = np.reshape(values, (2, 1, 1, 1)) * np.ones((2, SIZE, SIZE, 1), np.float32)
     parts = dict.fromkeys(Completions._fields, np.zeros(count, np.float32))
     uncertainty = example.uncertainty(Completions(**parts | {"uncertainty": fields}))
-    assert uncertainty.shape == (*SHAPES["broad"], 1)
-    expected = np.zeros_like(known_of("broad"))
+    expected = np.zeros(SHAPES["broad"])
     for (top, left, bottom, right), value in zip(HOLES["broad"], values, strict=True):
         expected[top:bottom, left:right] = value
     np.testing.assert_allclose(uncertainty, expected, atol=1e-6)
+    assert uncertainty.shape == expected.shape
 
 
 def test_an_image_without_rows_is_complete(tmp_path):

@@ -81,19 +81,6 @@ def test_picture_is_enlarged_by_a_whole_factor_or_reduced(height, width):
     assert canvas.picture_layer(pixels).shape == (canvas.SIDE, canvas.SIDE, 4)
 
 
-def test_heat_map_is_brightest_where_the_uncertainty_is_largest_and_gray_around():
-    uncertainty = np.zeros((4, 4), np.float32)
-    uncertainty[1, 1], uncertainty[3, 3] = 0.2, 9
-    hidden = np.zeros((4, 4), bool)
-    hidden[:2, :2] = True
-    heat_map = canvas.heat_map(np.full((4, 4, 3), 30, np.uint8), hidden, uncertainty)
-    assert heat_map[1, 1].tolist() == list(canvas.HEAT_COLORS[-1])
-    assert heat_map[0, 0].tolist() == list(canvas.HEAT_COLORS[0])
-    assert (heat_map[~hidden] == 138).all()
-    luma = np.array(canvas.HEAT_COLORS) @ [0.299, 0.587, 0.114]
-    assert (np.diff(luma) > 30).all()
-
-
 def test_picture_is_read(tmp_path):
     images.write(tmp_path / "a.png", picture(1))
     assert (canvas.read(tmp_path / "a.png", 10_000) == picture(1)).all()

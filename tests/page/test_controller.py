@@ -12,7 +12,7 @@ from PIL import Image
 from tiny import SIZE, picture
 
 from tf_inpaint.compositing.mask_growth import grow
-from tf_inpaint.files import images
+from tf_inpaint.files import heat_maps, images
 from tf_inpaint.page import canvas
 from tf_inpaint.page.controller import FINE_MASKS, HOLES, Controller, Picture
 
@@ -125,6 +125,7 @@ class TestFill:
         assert (filled[~hidden] == original[~hidden]).all()
         assert (filled[hidden] != original[hidden]).any()
         assert len(sampled["alternatives"]) == 3 and sampled["heat"].shape == (504, 504, 3)
+        assert (sampled["heat"] == heat_maps.HEAT_COLORS[-1]).all(axis=-1).any()
         mean, largest = sampled["scale"]
         assert 0 < mean < largest < 1
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tf_inpaint.config import CompleteConfig
-from tf_inpaint.files import folders, images
+from tf_inpaint.files import folders, heat_maps, images
 from tf_inpaint.inputs.masked_images import Example
 from tf_inpaint.metrics import bands
 
@@ -48,8 +48,8 @@ def write_details(
 ) -> None:
     """Writes the pictures on the way to a completion.
 
-    In the picture of the uncertainty, black is a standard deviation of 0, and white is one of
-    half the range from black to white.
+    uncertainty.png shows the uncertainty by color, see `heat_maps.uncertainty_map`.
+    uncertainty.npy has its values, float32 `[H, W]`, for pixels in [-1, 1].
 
     Args:
         out_dir: folder of the job.
@@ -65,10 +65,12 @@ def write_details(
     images.write(folder / "pasted.png", example.pasted(completions))
     for number, sample in enumerate(example.samples(completions, blend)):
         images.write(folder / f"sample_{number}.png", sample)
-    if example.sample_count(completions):
-        channels = example.original.shape[2]
-        levels = (2 * example.uncertainty(completions) - 1).repeat(channels, axis=2)
-        images.write(folder / "uncertainty.png", levels)
+    if example.has_uncertainty(completions):
+        uncertainty, hidden = example.uncertainty(completions), example.known[..., 0] <= 0
+        heat_map = heat_maps.uncertainty_map(example.original, hidden, uncertainty)
+        images.write(folder / "uncertainty.png", heat_map)
+        with images.atomic(folder / "uncertainty.npy") as path:
+            np.save(path, uncertainty.astype(np.float32))
 
 
 def search_numbers(completions: "Completions | None") -> dict[str, float | int | str | None]:
@@ -90,13 +92,17 @@ def search_numbers(completions: "Completions | None") -> dict[str, float | int |
 def sampling_numbers(
     example: Example, completions: "Completions | None"
 ) -> dict[str, float | None]:
-    """Returns the means over the samples of one image, or nothing if there are no samples.
+    """Returns the means over the hole and the samples of one image.
 
-    `uncertainty` is the mean uncertainty over the hole, in image units. `acceptance` is the mean
-    acceptance rate of the chains.
+    `uncertainty` is the mean uncertainty over the hole, in image units, if it is known.
+    `acceptance` is the mean acceptance rate of the chains, if there are samples.
     """
-    if not example.sample_count(completions):
-        return {}
-    hidden = example.rows[1] == 0
-    uncertainty = float(completions.uncertainty[hidden].mean()) if hidden.any() else None
-    return {"uncertainty": uncertainty, "acceptance": float(completions.acceptance.mean())}
+    means: dict[str, float | None] = {}
+    if example.has_uncertainty(completions):
+        hidden = example.rows[1] == 0
+        means["uncertainty"] = (
+            float(completions.uncertainty[hidden].mean()) if hidden.any() else None
+        )
+    if example.sample_count(completions):
+        means["acceptance"] = float(completions.acceptance.mean())
+    return means

@@ -134,6 +134,7 @@ class Job:
         completions = [self.out_dir / row["completion"] for row in rows]
         details = [self.out_dir / "details" / path.stem for path in completions]
         pictures = [path for folder in details for path in folder.glob("*.png")]
+        pictures += [folder / "uncertainty.npy" for folder in details]
         files = [self.rows, self.latents, self.sheet, self.film, self.page, self.journal.path]
         folders.remove_files(self.out_dir, completions + pictures + files)
 

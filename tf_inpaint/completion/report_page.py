@@ -25,9 +25,11 @@ SHEET_CAPTION = (
     "Generated: the picture that the network draws to match them. Completed: the answer, whose "
     "hole is filled from the generated picture."
 )
-SAMPLES_CAPTION = (
-    " Samples: other answers that match. Uncertainty: where the samples differ; white is where "
-    "they differ most."
+SAMPLES_CAPTION = " Samples: other answers that match."
+UNCERTAINTY_CAPTION = (
+    " Uncertainty: by how much the hidden pixels may be wrong (one standard deviation); dark is "
+    "certain, bright is uncertain. The scale below the last column is for pixels from -1 (black) "
+    "to 1 (white)."
 )
 FILM_CAPTION = (
     "The search, from the first guess to the answer; one column per image. Top: the masked image. "
@@ -58,8 +60,10 @@ def write_page(
         settings: all settings of the job, which the page lists.
     """
     caption = SHEET_CAPTION
-    if any("uncertainty" in row for row in rows):
+    if any("acceptance" in row for row in rows):
         caption += SAMPLES_CAPTION
+    if any("uncertainty" in row for row in rows):
+        caption += UNCERTAINTY_CAPTION
     pictures = webpage.section(
         "Pictures",
         webpage.picture(sheet, caption, path.parent),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tf_inpaint.files import images
+from tf_inpaint.files import heat_maps, images
 from tf_inpaint.inputs.masked_images import convert_channels
 
 COLUMNS = ("original", "masked", "generated", "completed")
@@ -32,7 +32,8 @@ def write_sheet(path: Path, out_dir: Path, completions: Sequence[str], in_place:
     for name in (*(f"sample_{number}" for number in range(MAX_SAMPLES)), "uncertainty"):
         if any((folder / f"{name}.png").exists() for folder in folders.values()):
             columns.append(name)
-    # Bring them to one size.
+    # Bring them to one size, and to colors if the uncertainty needs them.
+    has_uncertainty = "uncertainty" in columns
     cells = []
     for completion, folder in folders.items():
         if not folder.exists():
@@ -41,16 +42,25 @@ def write_sheet(path: Path, out_dir: Path, completions: Sequence[str], in_place:
         paths[columns.index("completed")] = out_dir / completion
         # An image whose pixels are all known has no samples.
         white = np.full_like(images.read(paths[0]), 255)
+        channels = 3 if has_uncertainty else white.shape[2]
         for picture_path in paths:
             picture = images.read(picture_path) if picture_path.exists() else white
-            picture = convert_channels(picture, white.shape[2])  # WebP has no gray.
+            picture = convert_channels(picture, channels)  # WebP has no gray.
             enlarged = (
                 fit_cell(picture, CELL_SIDE) if in_place else images.enlarge(picture[None])[0]
             )
             cells.append(enlarged)
-    if cells:
-        captions = [name.replace("_", " ") for name in columns]
-        images.write(path, images.grid(np.stack(cells), columns=len(columns), captions=captions))
+    if not cells:
+        return
+    captions = [name.replace("_", " ") for name in columns]
+    sheet = images.grid(np.stack(cells), columns=len(columns), captions=captions)
+    # Draw the scale of the colors below the last column.
+    if has_uncertainty:
+        scale = heat_maps.scale(cells[0].shape[1])
+        left = sheet.shape[1] - scale.shape[1]
+        scale = np.pad(scale, [(0, 0), (left, 0), (0, 0)], constant_values=255)
+        sheet = np.concatenate([sheet, scale])
+    images.write(path, sheet)
 
 
 def fit_cell(picture: np.ndarray, side: int) -> np.ndarray:

@@ -101,15 +101,21 @@ class Example(NamedTuple):
         """Returns the number of sampled completions."""
         return 0 if completions is None else completions.samples.shape[1]
 
+    def has_uncertainty(self, completions: "Completions | None") -> bool:
+        """Whether the uncertainty of the answers is known."""
+        return completions is not None and bool(np.isfinite(completions.uncertainty).all())
+
     def uncertainty(self, completions: "Completions") -> np.ndarray:
-        """Returns the standard deviation over the samples, float `[H, W, 1]`, at most 1."""
+        """Returns the uncertainty of each pixel, float32 `[H, W]`, for pixels in [-1, 1]."""
         from tf_inpaint.compositing import blending, large_images
 
-        fields = np.minimum(completions.uncertainty, 1)
+        fields = completions.uncertainty
         if not self.in_place:
-            return fields[0]
+            return fields[0, ..., 0]
         zeros = np.zeros_like(self.known)
-        return large_images.restore(zeros, self.known, self.squares, fields, blending.paste)
+        field = large_images.restore(zeros, self.known, self.squares, fields, blending.paste)
+        # The bicubic filter may go below 0.
+        return np.maximum(field[..., 0], 0)
 
     def restore(self, generated: np.ndarray, blend: Callable) -> np.ndarray:
         """Returns the image that is completed in place, its holes filled from its squares.

@@ -27,9 +27,6 @@ BACKGROUND_COLOR = (128, 128, 128, 255)
 """RGBA color of the canvas around a picture."""
 PAINT_COLOR = (139, 92, 246)
 """RGB color of the paint."""
-HEAT_COLORS = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
-"""RGB colors from certain to uncertain. The lightness rises evenly, so that the colors can be told
-apart in gray too."""
 
 
 def read(file: str | os.PathLike, max_pixels: int) -> np.ndarray:
@@ -239,22 +236,3 @@ def _resize_any(marked: np.ndarray, height: int, width: int) -> np.ndarray:
         last = -(-np.arange(1, count + 1) * rows // count)
         marked = (sums[last] > sums[first]).T
     return marked
-
-
-def heat_map(picture: np.ndarray, hidden: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
-    """Shows the uncertainty in the hole by `HEAT_COLORS`, and the picture around it in pale gray.
-
-    Args:
-        picture: uint8 `[H, W, C]`.
-        hidden: bool `[H, W]`.
-        uncertainty: `[H, W]`, at least 0. The largest value in the hole has the brightest color.
-
-    Returns:
-        uint8 `[H, W, 3]`.
-    """
-    gray = (picture.mean(axis=2) / 3 + 128).astype(np.uint8)
-    largest = max(uncertainty[hidden].max(initial=0), 1e-6)
-    steps = np.linspace(0, largest, len(HEAT_COLORS))
-    channels = [np.interp(uncertainty, steps, levels) for levels in np.transpose(HEAT_COLORS)]
-    colors = np.stack(channels, axis=-1).round().astype(np.uint8)
-    return np.where(hidden[..., None], colors, gray[..., None])

@@ -13,7 +13,7 @@ import numpy as np
 
 from tf_inpaint.compositing.mask_growth import grow
 from tf_inpaint.config import PaintConfig
-from tf_inpaint.files import file_details, images
+from tf_inpaint.files import file_details, heat_maps, images
 from tf_inpaint.files.file_details import FileDetails
 from tf_inpaint.inputs.masked_images import convert_channels
 from tf_inpaint.inputs.named_images import Input
@@ -302,7 +302,8 @@ def alternatives_values(
         hidden: bool `[H, W]`.
     """
     uncertainty = alternatives.uncertainty[hidden]
-    heat_map = canvas.heat_map(original, hidden, alternatives.uncertainty)
+    largest = max(uncertainty.max(initial=0), 1e-6)
+    heat_map = heat_maps.heat_map(original, hidden, alternatives.uncertainty, largest)
     return {
         "alternatives": [
             (canvas.resize_for_display(picture), f"alternative {number}")

@@ -5,6 +5,7 @@ from importlib import resources
 
 import gradio as gr
 
+from tf_inpaint.files import heat_maps
 from tf_inpaint.page import canvas
 
 
@@ -39,7 +40,7 @@ CSS = asset("style.css")
 """Style sheet of the page, except the canvas."""
 PAINT_COLOR = f"rgb{canvas.PAINT_COLOR}"
 """Color of the paint, as CSS."""
-HEAT_COLORS = ", ".join(f"rgb{color}" for color in canvas.HEAT_COLORS)
+HEAT_COLORS = ", ".join(f"rgb{color}" for color in heat_maps.HEAT_COLORS)
 """Colors of the heat map, as CSS."""
 
 TITLE = """# Paint a hole and watch it fill
