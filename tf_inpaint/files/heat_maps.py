@@ -78,5 +78,5 @@ def scale(width: int) -> np.ndarray:
         # The first text begins at its place, and the last text ends there.
         anchor = {SCALE_NUMBERS[0]: "lm", SCALE_NUMBERS[-1]: "rm"}.get(number, "mm")
         draw.text((place, 23), f"{number:g}", fill=0, anchor=anchor, font_size=11)
-    draw.text((width // 2, 36), SCALE_UNIT, fill=0, anchor="mm", font_size=12)
+    draw.text((width // 2, 35), SCALE_UNIT, fill=0, anchor="mm", font_size=12)
     return np.asarray(picture)
