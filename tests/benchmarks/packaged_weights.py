@@ -2,18 +2,19 @@
 
     python tests/benchmarks/packaged_weights.py runs/story
 
-Writes the networks of a run to the package, in float16. The run is that of the first command,
-`python -m tf_inpaint`. Prints the size of each file.
+Writes the networks of a run, in float16, and its mean estimate to the package. The run is that of
+the first command, `python -m tf_inpaint`. Prints the size of each file.
 """
 
 import argparse
 import dataclasses
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from tf_inpaint.config.flags import to_json  # noqa: E402
-from tf_inpaint.runs import packaged_run, run_directory  # noqa: E402
+from tf_inpaint.runs import mean_estimates, packaged_run, run_directory  # noqa: E402
 
 
 def main():
@@ -31,7 +32,11 @@ def main():
     config = dataclasses.replace(run.config, run_dir=packaged_run.NAME)
     (folder / "config.json").write_text(to_json(config))
     packaged_run.save(folder, run)
-    for path in sorted(folder.iterdir()):
+    shutil.rmtree(folder / "mean_estimate", ignore_errors=True)
+    estimate = mean_estimates.path(run)
+    (folder / "mean_estimate").mkdir()
+    shutil.copy2(estimate, folder / "mean_estimate")
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         print(f"{path.name} {path.stat().st_size:,} bytes")
 
 

@@ -15,7 +15,7 @@ from tf_inpaint.config import CompleteConfig
 from tf_inpaint.files import images
 from tf_inpaint.files.folders import read_object
 from tf_inpaint.inputs.named_images import pictures
-from tf_inpaint.runs import packaged_run, run_directory
+from tf_inpaint.runs import mean_estimates, packaged_run, run_directory
 
 ADVICE = (
     "The format of the packaged weights, or a network, has changed. Train the run of the first "
@@ -44,10 +44,12 @@ def test_weights_fit_the_networks_of_this_version(empty_folder):
     assert errors.mean() < 0.1 and errors.mean() < 0.5 * other_digits.mean(), ADVICE
     logits = run.discriminator(run.generator(z)), run.discriminator(np.zeros_like(digits))
     assert np.mean(logits[0]) > np.max(logits[1]), ADVICE
+    means, _ = mean_estimates.load(run)(digits, known, run.generator(z))
+    assert np.square(means - digits).mean() < np.square(run.generator(z) - digits).mean(), ADVICE
 
 
 def test_files_are_small_and_name_the_license():
-    files = {path.name: path for path in packaged_run.FOLDER.iterdir()}
+    files = {path.name: path for path in packaged_run.FOLDER.rglob("*") if path.is_file()}
     assert set(files) >= {"config.json", "weights.json", "weights-1.npy", "LICENSE"}
     assert max(path.stat().st_size for path in files.values()) <= packaged_run.MAX_FILE_BYTES
     text = files["LICENSE"].read_text()

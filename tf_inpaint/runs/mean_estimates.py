@@ -1,6 +1,7 @@
 """The mean estimate of a run: fitted to its training images, written and read."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.mean_estimate import fitting, low_rank_gaussian
 from tf_inpaint.mean_estimate.conditional_mean import ConditionalMean, best_noise_scale
 from tf_inpaint.mean_estimate.estimate import Coefficients, MeanEstimate
+from tf_inpaint.runs import packaged_run
 from tf_inpaint.runs.run_directory import Run
 
 RANK = 512
@@ -31,9 +33,9 @@ CHUNK = 32
 """Number of images between two steps of the progress bar."""
 
 
-def path(run: Run):
+def path(run: Run) -> Path:
     """The file of the estimate, which belongs to the generator of one step."""
-    return run.directory / "mean_estimate" / f"{run.step}.npz"
+    return packaged_run.resolve(run.directory) / "mean_estimate" / f"{run.step}.npz"
 
 
 def load(run: Run) -> MeanEstimate | None:

@@ -3,6 +3,7 @@
 config.json         the settings of the training
 weights.json        the step of the networks, and the shapes of their variables
 weights-1.npy ...   all variables, one after the other, in float16
+mean_estimate/      what --estimate=mean needs
 
 The files are in the folder of this module. `tests/benchmarks/packaged_weights.py` writes them.
 """
