@@ -11,6 +11,7 @@ from small_completions import assert_same_job, new_config, run, save
 from tf_inpaint import complete
 from tf_inpaint.completion.block_tasks import TaskWorker, tasks
 from tf_inpaint.files import images
+from tf_inpaint.settings.threads import default_threads
 
 
 def planned_tasks(config):
@@ -32,6 +33,19 @@ def test_first_task_is_the_block_that_one_process_films(run_folder, tmp_path):
     assert stems == [["00", "01", "03", "04"], ["05", "06", "07", "08"], ["09", "10"]]
     assert [task.film for task in planned] == [True, False, False]
     assert list(failures) == [str((tmp_path / "in/02.png").resolve())]
+
+
+@pytest.mark.parametrize(
+    ("workers", "sizes"),
+    [(1, [1, *[4] * 8, 3]), (2, [1, *[2] * 17, 1]), (4, [1] * 36), (100, [1] * 36)],
+)
+def test_a_task_has_several_blocks_if_there_are_many(run_folder, tmp_path, workers, sizes):
+    """Each worker gets eight tasks at least."""
+    for index in range(36):
+        save(tmp_path / f"in/{index:02}.png", 0)
+    settings = {"engine": "ray", "workers": workers, "block_size": 1, "threads": default_threads()}
+    config = new_config(run_folder, tmp_path / "out", tmp_path / "in", **settings)
+    assert [len(task.items) for task in planned_tasks(config)[1]] == sizes
 
 
 def test_block_without_a_hole_is_not_filmed(run_folder, tmp_path):
