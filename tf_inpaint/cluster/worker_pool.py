@@ -14,7 +14,7 @@ from tf_inpaint.cluster import worker_log
 from tf_inpaint.cluster.ray_cluster import Cluster
 from tf_inpaint.config import launch
 
-MAX_STARTS = 3
+MAX_STARTS = 10
 """Number of workers that may start with one task. So a task that kills its workers, such as by
 taking all memory, ends. Ray's own `max_task_retries` also counts the times at which a worker that
 lost its machine cannot be reached, so a task that waits for a new machine would be given up."""
