@@ -57,7 +57,11 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path):
         assert expected
         assert {name for name in names if name.endswith(suffix)} == expected
     # The weights of the run that comes with the package.
-    weights = {path.relative_to(ROOT).as_posix() for path in packaged_run.FOLDER.iterdir()}
+    weights = {
+        path.relative_to(ROOT).as_posix()
+        for path in packaged_run.FOLDER.rglob("*")
+        if path.is_file()
+    }
     assert weights and weights <= names
     assert any(name.startswith(metadata) and name.endswith("LICENSE") for name in names)
 
