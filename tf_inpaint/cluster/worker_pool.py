@@ -31,7 +31,7 @@ class WorkerDiedError(Exception):
     """The worker of a task died each time that the task was tried."""
 
     def __str__(self) -> str:
-        return f"the worker died at least {MAX_STARTS} times, perhaps because memory ran out"
+        return f"the worker died at least {self.args[0]} times, perhaps because memory ran out"
 
 
 class Surroundings:
@@ -52,6 +52,7 @@ class Surroundings:
         self.threads = threads
         self.gpus = gpus
         self.versions = versions()
+        self.max_starts = MAX_STARTS
 
     def enter(self) -> None:
         """Prepares the process of a worker, and imports TensorFlow.
@@ -131,9 +132,10 @@ class Actor:
 
         try:
             if self.work is None:
-                if starts_with(ray.get_runtime_context().get_task_id()) > MAX_STARTS:
-                    return WorkerDiedError(), []
                 surroundings, new_work = ray.get(preparation[0])
+                starts = starts_with(ray.get_runtime_context().get_task_id())
+                if starts > surroundings.max_starts:
+                    return WorkerDiedError(surroundings.max_starts), []
                 surroundings.enter()
                 self.work = new_work()
             result = self.work(task)
