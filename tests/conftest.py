@@ -60,7 +60,10 @@ def exported(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported_with_encoder(tmp_path_factory):
-    """An export in color, at 16 pixels, with an encoder. Its number of steps is not given."""
+    """An export in color, at 16 pixels, with an encoder and a mean estimate.
+
+    Its number of steps is not given.
+    """
     folder = tmp_path_factory.mktemp("export_with_encoder")
     run_dir = tiny.new_run(folder / "run", image_size=16, channels=3, encoder_steps=2)
     training, manager = run_directory.encoder_training(run_directory.load(run_dir))
@@ -68,6 +71,7 @@ def exported_with_encoder(tmp_path_factory):
         if "kernel" in variable.name:
             variable.assign(3 * variable)
     manager.save(checkpoint_number=2)
+    tiny.write_mean_estimate(run_directory.load(run_dir))
     return export_of(run_dir, folder / "colors", best_samples=2, start_draws=2)
 
 

@@ -293,7 +293,7 @@ def fit_mean_estimate(config: TrainConfig, run, source) -> None:
 
     if mean_estimates.path(run).exists():
         return
-    print(f"Completing {config.mean_images} training images, for --estimate=mean", flush=True)
+    print("Completing training images, for --estimate=mean", flush=True)
     settings = SearchSettings(jit_compile=config.jit_compile)
     sample_masks = masks.mixture(mean_estimates.CHUNK, config.image_size, config.seed)
     inpainter = Inpainter(inpainters.frozen_networks(run), settings)

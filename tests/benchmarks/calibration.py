@@ -43,7 +43,7 @@ def parse_arguments():
     )
     parser.add_argument("run_dir")
     parser.add_argument("--count", type=int, default=64)
-    parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--samples", type=int, default=0, help="answers to draw")
     parser.add_argument("--masks", nargs="+", default=["center", "left", "random", "strokes"])
     return parser.parse_args()
 
