@@ -210,4 +210,4 @@ def test_complete_writes_a_page_with_its_numbers(tmp_path):
     shown = [base64.b64decode(image["src"].partition(",")[2]) for image in page.all("img")]
     assert shown == [(tmp_path / "out" / name).read_bytes() for name in ("sheet.png", "search.gif")]
     shown_config = parse(CompleteConfig, shlex.split(page.text["pre"])[3:])
-    assert shown_config == config.with_block_size()
+    assert shown_config == config.with_block_size().with_threads(None)
