@@ -21,6 +21,9 @@ def prepared_builder(name: str, data_dir: str | None) -> Any:
     try:
         builder = tfds.builder(name, data_dir=data_dir)
         if not builder.is_prepared():
+            # TFDS itself would download mnist for the name MNIST.
+            if _unknown_part(name)[1]:
+                raise LookupError
             # TFRecord, the default, has no random access.
             builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
             builder.download_and_prepare()
