@@ -106,10 +106,20 @@ def test_with_too_few_images_the_mean_is_that_of_answers(tmp_path, caplog):
     assert inpainter.sampling and not inpainter.searches
 
 
-def test_a_damaged_file_is_an_error(run, tmp_path):
-    """A file that cannot be read is named."""
+def test_a_damaged_file_is_an_error_where_it_is_needed(run, tmp_path):
+    """A file that cannot be read is named, and other searches do not read it."""
     other = run._replace(directory=tmp_path)
     mean_estimates.path(other).parent.mkdir()
     mean_estimates.path(other).write_bytes(mean_estimates.path(run).read_bytes()[:1000])
+    networks = inpainters.frozen_networks(other)
+    Inpainter(networks, SearchSettings(steps=2, samples=2))
     with pytest.raises(ValueError, match="must be an npz file"):
-        mean_estimates.load(other)
+        Inpainter(networks, SETTINGS)
+
+
+def test_it_is_read_once(run, monkeypatch):
+    """All inpainters of the same networks share the estimate."""
+    networks = inpainters.frozen_networks(run)
+    estimate = networks.mean_estimate
+    monkeypatch.setattr(mean_estimates, "load", None)
+    assert estimate is not None and networks.mean_estimate is estimate

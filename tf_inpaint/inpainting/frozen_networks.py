@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from tf_inpaint.latent_search import curvature
 
+MeanEstimate = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Type of `FrozenNetworks.mean_estimate`."""
+
 
 class FrozenNetworks:
     """Generator, discriminator and perhaps an encoder, for any number of `Inpainter`s.
@@ -24,9 +27,7 @@ class FrozenNetworks:
             start from. None: there is no encoder.
         prior: form of the prior that fits the loss of the discriminator; used where
             `SearchSettings.prior` is "auto".
-        mean_estimate: images `[B, H, W, C]`, known `[B, H, W, 1]` and completions `[B, H, W, C]` to
-            the expected images and the standard deviations of their errors `[B, H, W, 1]`, for
-            `SearchSettings(estimate="mean")`. None: the mean is that of several answers.
+        load_mean_estimate: gives `mean_estimate` when it is first needed. Default: there is none.
     """
 
     def __init__(
@@ -36,15 +37,24 @@ class FrozenNetworks:
         latent_size: int,
         encoder: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
         prior: str = "saturating",
-        mean_estimate: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-        | None = None,
+        load_mean_estimate: Callable[[], MeanEstimate | None] = lambda: None,
     ):
         self.generator = generator
         self.discriminator = discriminator
         self.latent_size = latent_size
         self.encoder = encoder
         self.prior = prior
-        self.mean_estimate = mean_estimate
+        self.load_mean_estimate = load_mean_estimate
+
+    @functools.cached_property
+    def mean_estimate(self) -> MeanEstimate | None:
+        """What estimates the mean for `SearchSettings(estimate="mean")`.
+
+        A function of images `[B, H, W, C]`, known `[B, H, W, 1]` and completions `[B, H, W, C]`. It
+        gives the expected images and the standard deviations of their errors `[B, H, W, 1]`. None:
+        the mean is that of several answers. The first access may take half a second.
+        """
+        return self.load_mean_estimate()
 
     @functools.cached_property
     def curvature(self) -> np.ndarray:

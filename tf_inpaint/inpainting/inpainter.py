@@ -83,10 +83,9 @@ class Inpainter:
         )
         self.sample_posterior = graph(self.sample_posterior)
         self.finish = graph(self.finish)
-        # Its matrices have sizes that depend on the mask, which XLA cannot compile.
-        self.mean_estimate = networks.mean_estimate and tf.function(
-            networks.mean_estimate, autograph=False
-        )
+        if self.estimates_mean:
+            # Its matrices have sizes that depend on the mask, which XLA cannot compile.
+            self.mean_estimate = tf.function(networks.mean_estimate, autograph=False)
 
     def starts(self, images, known, weights, seeds):
         """The z at which the restarts of each image begin, `[B, restarts, Z]`."""

@@ -134,8 +134,9 @@ def searches(
 
     A mean estimate is learned from single known pixels. Low-resolution images have none.
     """
-    has_mean_estimate = networks.mean_estimate is not None and not low_resolution_factor
-    return settings.estimate == "best" or (settings.estimate == "mean" and has_mean_estimate)
+    if settings.estimate == "mean" and not low_resolution_factor:
+        return networks.mean_estimate is not None
+    return settings.estimate == "best"
 
 
 def restart_seeds(seeds: tf.Tensor, restarts: int) -> tf.Tensor:

@@ -26,14 +26,18 @@ def frozen_networks(
     # variable acts until the first convolution of the process.
     os.environ.setdefault("TF_CUDNN_DETERMINISTIC", "1")
     wrap = wrap or (lambda function: function)
-    mean_estimate = mean_estimates.load(run)
+
+    def load_mean_estimate():
+        mean_estimate = mean_estimates.load(run)
+        return wrap(mean_estimate) if mean_estimate else None
+
     return FrozenNetworks(
         wrap(fold_normalization(run.generator)),
         wrap(fold_normalization(run.discriminator)),
         run.config.latent_size,
         wrap(freeze(run.encoder)) if run.encoder else None,
         "critic" if run.config.loss in ("hinge", "wasserstein") else "saturating",
-        wrap(mean_estimate) if mean_estimate else None,
+        load_mean_estimate,
     )
 
 
