@@ -9,9 +9,10 @@ graph, with the settings of the command line. The model gets its version number 
 run and compared with the library. Needs the extra `serving`, for the warm-up requests.
 
 The signatures: `complete` searches as the flags say. `complete_fast` takes --fast_steps steps from
-the encoder's z and draws no samples. `complete_best` answers with the mean of --best_samples
-samples. Each has a form `..._encoded` that takes and returns image files. The command prints the
-size of an export with each signature alone. See export/README.md.
+the encoder's z and draws no samples. `complete_best` answers with the expected pixels; in a run
+without a mean estimate, these are the mean of --best_samples samples. Each has a form `..._encoded`
+that takes and returns image files. The command prints the size of an export with each signature
+alone. See export/README.md.
 """
 
 import dataclasses

@@ -162,7 +162,8 @@ def main():
     # Time every signature.
     print("| signature | library / served, one image | served images/s at 1, 8, 32 |")
     print("|---|---|---|")
-    for name, preset in config.presets(run.encoder is not None).items():
+    presets = config.presets(run.encoder is not None, networks.mean_estimate is not None)
+    for name, preset in presets.items():
         ratio = time_ratio(library(preset), served(name, 1), arguments.rounds)
         speeds = [f"{count / best(served(name, count), 2):.1f}" for count in (1, 8, 32)]
         print(f"| {name} | {ratio:.2f} | {', '.join(speeds)} |", flush=True)

@@ -43,7 +43,7 @@ def test_description_says_what_was_not_given(exported):
     networks = frozen_networks(run)
     about = {
         name: resolved_settings(Inpainter(networks, one))
-        for name, one in config.presets(encoder=False).items()
+        for name, one in config.presets(False, False).items()
     }
     json.dumps(about, allow_nan=False)
     assert [about[name]["steps"] for name in PRESETS] == [100, 2, 100]

@@ -147,8 +147,18 @@ def test_steps_of_samples_are_those_of_their_chains(exported, signatures):
 @pytest.mark.parametrize("choice", ["auto", "false"])
 def test_no_preset_asks_for_xla(choice):
     """On a machine with a GPU too."""
-    presets = ExportConfig(jit_compile=choice).presets(encoder=True).values()
+    presets = ExportConfig(jit_compile=choice).presets(True, False).values()
     assert {settings.jit_compile for settings in presets} == {"false"}
     assert {settings.block_size for settings in presets} == {8}
     with pytest.raises(ValueError, match="--jit_compile must be false or auto for an export"):
         ExportConfig(jit_compile="true")
+
+
+def test_samples_are_drawn_where_a_signature_gives_them():
+    """A mean estimate needs no samples."""
+    config = ExportConfig(samples=3, best_samples=5)
+    for has_estimate, best_samples in ((False, 5), (True, 0)):
+        presets = config.presets(True, has_estimate)
+        assert [presets[name].samples for name in PRESETS] == [3, 0, best_samples]
+        mean = ExportConfig(samples=3, estimate="mean").presets(True, has_estimate)["complete"]
+        assert mean.samples == (0 if has_estimate else 3)

@@ -241,6 +241,8 @@ def test_description_says_how_many_steps_follow_the_encoder(exported_with_encode
     assert about["export"]["steps"] is None
     assert [about["presets"][name]["steps"] for name in PRESETS] == [25, 2, 25]
     assert about["presets"]["complete_fast"]["start"] == "encoder"
+    # The mean estimate of the run needs no samples.
+    assert [about["presets"][name]["samples"] for name in PRESETS] == [2, 0, 0]
 
 
 def test_warm_up_requests_are_of_every_signature_and_run(exported, model):

@@ -63,7 +63,8 @@ def rows(count, first=0, side=SIZE, channels=1):
 @functools.cache
 def inpainter(config, preset):
     networks = frozen_networks(run_directory.load(config.run_dir))
-    return Inpainter(networks, config.presets(networks.encoder is not None)[preset])
+    presets = config.presets(networks.encoder is not None, networks.mean_estimate is not None)
+    return Inpainter(networks, presets[preset])
 
 
 def completed(config, preset, inputs):

@@ -50,7 +50,10 @@ class ExportConfig(SearchSettings):
         maximum=10**9,
     )
     best_samples: int = setting(
-        16, "number of answers; complete_best gives the mean of them", minimum=2, maximum=4096
+        16,
+        "number of answers whose mean complete_best gives, if the run has no mean estimate",
+        minimum=2,
+        maximum=4096,
     )
     signatures: tuple[str, ...] = setting(
         (),
@@ -73,13 +76,18 @@ class ExportConfig(SearchSettings):
                 "GPU lacks XLA; received true; leave it out."
             )
 
-    def presets(self, encoder: bool) -> dict[str, SearchSettings]:
+    def presets(self, encoder: bool, mean_estimate: bool) -> dict[str, SearchSettings]:
         """The settings of each signature that completes images, by name.
 
         Args:
             encoder: whether the run has an encoder.
+            mean_estimate: whether the run has a mean estimate, which needs no samples.
         """
-        complete = dataclasses.replace(self, jit_compile="false")
+        estimated = mean_estimate and self.estimate == "mean"
+        complete = dataclasses.replace(
+            self, jit_compile="false", samples=0 if estimated else self.samples
+        )
+        best_samples = 0 if mean_estimate else self.best_samples
         fast = {
             "steps": min(self.fast_steps, self.steps or self.fast_steps),
             "restarts": 1,
@@ -91,7 +99,5 @@ class ExportConfig(SearchSettings):
         return {
             "complete": complete,
             "complete_fast": dataclasses.replace(complete, **fast),
-            "complete_best": dataclasses.replace(
-                complete, samples=self.best_samples, estimate="mean"
-            ),
+            "complete_best": dataclasses.replace(complete, samples=best_samples, estimate="mean"),
         }

@@ -56,9 +56,10 @@ class ServedModel:
         self.trained = run.config
         self.max_pixels, self.block_size = config.max_pixels, config.block_size
         self.names = chosen_signatures(config, self.encoder is not None)
+        presets = config.presets(self.encoder is not None, networks.mean_estimate is not None)
         self.preset_settings = {
             name: settings
-            for name, settings in config.presets(self.encoder is not None).items()
+            for name, settings in presets.items()
             if self.names.intersection([name, f"{name}_encoded"])
         }
         self.presets = {
