@@ -72,13 +72,14 @@ def run(config: TrainConfig) -> int:
         if signal_number:
             return report_signal(signal_number, f"step {gan.step} in {folder}")
 
-        # Train the encoder.
-        if config.encoder_steps and folder == run_directory.directory(config):
-            signal_number = fit_encoder(config, run_directory.load(folder), training_images)
+        # Train the encoder, and fit the mean estimate.
+        is_chief = folder == run_directory.directory(config)
+        if is_chief and (config.encoder_steps or config.mean_images):
+            trained = run_directory.load(folder)
+            signal_number = fit_encoder(config, trained, training_images)
             if signal_number:
                 return report_signal(signal_number, f"the encoder in {folder}")
-        if config.mean_images and folder == run_directory.directory(config):
-            fit_mean_estimate(config, run_directory.load(folder), source)
+            fit_mean_estimate(config, trained, source)
         print(f"{folder}: {gan.step} steps; look at {folder}/samples and {folder}/training.gif")
     return 0
 
@@ -264,9 +265,9 @@ def fit_encoder(config: TrainConfig, run, training_images) -> int:
     from tf_inpaint.gan.encoder import real_rows
     from tf_inpaint.runs import run_directory
 
-    training, manager = run_directory.encoder_training(run)
-    if training.step >= config.encoder_steps:
+    if run.encoder or not config.encoder_steps:
         return 0
+    training, manager = run_directory.encoder_training(run)
     print(f"Training the encoder for {config.encoder_steps} steps", flush=True)
     sample_masks = masks.mixture(config.batch_size, config.image_size, config.seed)
     real, images_of = training_images.steps(
@@ -283,16 +284,18 @@ def fit_mean_estimate(config: TrainConfig, run, source) -> None:
 
     Args:
         config: settings of the command.
-        run: the trained run.
+        run: the trained run. It may lack an encoder that was trained meanwhile.
         source: the training images.
     """
     from tf_inpaint.compositing import masks
     from tf_inpaint.inpainting.inpainter import Inpainter
-    from tf_inpaint.runs import inpainters, mean_estimates
+    from tf_inpaint.runs import inpainters, mean_estimates, run_directory
     from tf_inpaint.settings.search_settings import SearchSettings
 
-    if mean_estimates.path(run).exists():
+    if not config.mean_images or mean_estimates.path(run).exists():
         return
+    if config.encoder_steps and not run.encoder:
+        run = run_directory.load(run.directory)
     print("Completing training images, for --estimate=mean", flush=True)
     settings = SearchSettings(jit_compile=config.jit_compile)
     sample_masks = masks.mixture(mean_estimates.CHUNK, config.image_size, config.seed)

@@ -72,8 +72,9 @@ def test_the_mean_is_better_than_the_completion_alone(run):
 
 
 def test_it_is_fitted_once(run, monkeypatch):
-    """A second call does nothing."""
+    """A second call does nothing, and does not read the run again."""
     monkeypatch.setattr(mean_estimates, "fit", None)
+    monkeypatch.setattr(run_directory, "load", None)
     train.fit_mean_estimate(run.config, run, source())
 
 
