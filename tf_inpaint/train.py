@@ -292,7 +292,7 @@ def fit_mean_estimate(config: TrainConfig, run, source) -> None:
     from tf_inpaint.runs import inpainters, mean_estimates, run_directory
     from tf_inpaint.settings.search_settings import SearchSettings
 
-    if not config.mean_images or mean_estimates.path(run).exists():
+    if not config.mean_images or run.mean_estimate_file.exists():
         return
     if config.encoder_steps and not run.encoder:
         run = run_directory.load(run.directory)

@@ -14,7 +14,7 @@ import shutil
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from tf_inpaint.config.flags import to_json  # noqa: E402
-from tf_inpaint.runs import mean_estimates, packaged_run, run_directory  # noqa: E402
+from tf_inpaint.runs import packaged_run, run_directory  # noqa: E402
 
 
 def main():
@@ -33,7 +33,7 @@ def main():
     (folder / "config.json").write_text(to_json(config))
     packaged_run.save(folder, run)
     shutil.rmtree(folder / "mean_estimate", ignore_errors=True)
-    estimate = mean_estimates.path(run)
+    estimate = run.mean_estimate_file
     (folder / "mean_estimate").mkdir()
     shutil.copy2(estimate, folder / "mean_estimate")
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 from small_completions import (
     assert_same_job,
@@ -155,8 +156,30 @@ def test_job_is_not_continued_with_an_encoder_trained_since(finished_job, run_fo
         "load",
         lambda _: loaded._replace(config=trained, encoder=from_config.new_encoder(trained)),
     )
-    with pytest.raises(ValueError, match=r"differs in networks \(step 0, no encoder there\)"):
+    there = "step 0, no encoder, no mean estimate there"
+    with pytest.raises(ValueError, match=rf"differs in networks \({there}\)"):
         run(run_folder, finished_job, run_folder / "in")
+
+
+def test_job_is_not_continued_with_another_mean_estimate(finished_job, run_folder, tmp_path):
+    """A job that an earlier version recorded goes on, for its record names no estimate."""
+    out = Path(shutil.copytree(finished_job, tmp_path / "out"))
+    config = new_config(run_folder, out, run_folder / "in")
+    networks = run_directory.load(run_folder / "run")._replace(directory=tmp_path)
+    tiny.write_mean_estimate(networks)
+
+    def record(text):
+        settings = json.loads((out / "config.json").read_text())
+        (out / "config.json").write_text(json.dumps(settings | {"networks": text}))
+
+    with pytest.raises(ValueError, match=r"differs in networks .*, no mean estimate there\)"):
+        Job(out, config, networks.identity)
+    for recorded in ("step 0, no encoder", networks.identity):
+        record(recorded)
+        assert len(Job(out, config, networks.identity).done) == 17
+    networks.mean_estimate_file.write_bytes(b"another estimate")
+    with pytest.raises(ValueError, match=r"differs in networks .*, mean estimate \w{8} there\)"):
+        Job(out, config, networks.identity)
 
 
 def test_overwrite_begins_again(run_folder, tmp_path, search_sizes):

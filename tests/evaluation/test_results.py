@@ -136,7 +136,7 @@ def test_a_run_with_another_encoder_is_another_run(folder, tmp_path, monkeypatch
         assert evaluate.run(config) == 0
         load(6)
         with pytest.raises(
-            ValueError, match=rf"differs in runs \({{'run': 'step 0, {existing}'}} there\)"
+            ValueError, match=rf"differs in runs \({{'run': 'step 0, {existing}, no mean"
         ):
             evaluate.run(config)
 

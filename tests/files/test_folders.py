@@ -58,6 +58,19 @@ def test_folder_that_no_job_wrote_is_never_used(tmp_path, overwrite):
         check(tmp_path, overwrite)
 
 
+def test_networks_of_an_earlier_version_had_no_mean_estimate_in_their_record():
+    """A record of networks says nothing of their estimate, or names the same estimate."""
+    earlier, later = "step 1, no encoder", "step 1, no encoder, mean estimate 00c0ffee"
+    for recorded in (earlier, later):
+        assert folders.is_same(recorded, later)
+        assert folders.is_same({"a": later, "b": recorded}, {"b": later, "a": later})
+    none = f"{earlier}, no mean estimate"
+    for recorded, value in ((none, later), (later, none), (later, earlier), (earlier[:-1], later)):
+        assert not folders.is_same(recorded, value)
+        assert not folders.is_same({"a": recorded}, {"a": value})
+    assert not folders.is_same({"a": later}, {"a": later, "b": later})
+
+
 def test_files_are_removed_with_their_empty_folders(tmp_path):
     for name in ("a/b/1.png", "a/b/2.png", "a/c/3.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -110,8 +110,8 @@ def test_with_too_few_images_the_mean_is_that_of_answers(tmp_path, caplog):
 def test_a_damaged_file_is_an_error_where_it_is_needed(run, tmp_path):
     """A file that cannot be read is named, and other searches do not read it."""
     other = run._replace(directory=tmp_path)
-    mean_estimates.path(other).parent.mkdir()
-    mean_estimates.path(other).write_bytes(mean_estimates.path(run).read_bytes()[:1000])
+    other.mean_estimate_file.parent.mkdir()
+    other.mean_estimate_file.write_bytes(run.mean_estimate_file.read_bytes()[:1000])
     networks = inpainters.frozen_networks(other)
     Inpainter(networks, SearchSettings(steps=2, samples=2))
     with pytest.raises(ValueError, match="must be an npz file"):

@@ -5,6 +5,7 @@ import functools
 import json
 import logging
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ ENDS = dict.fromkeys((".png", ".apng"), PNG) | dict.fromkeys(
 """First and last bytes by the suffix of a file, in lower case."""
 LATER_SETTINGS: dict[str, Any] = {"grow_mask": 0, "format": "png"}
 """Values of settings that did not exist when an earlier version of this package wrote a record."""
+MEAN_ESTIMATE = re.compile(", (no )?mean estimate( [0-9a-f]{8})?$")
+"""End of the `identity` of a run."""
 
 log = logging.getLogger("tf_inpaint")
 
@@ -120,7 +123,8 @@ def check(
     changed = [
         name
         for name, value in settings.items()
-        if name not in unchecked_settings and existing.get(name, LATER_SETTINGS.get(name)) != value
+        if name not in unchecked_settings
+        and not is_same(existing.get(name, LATER_SETTINGS.get(name)), value)
     ]
     if changed and not overwrite:
         changes = ", ".join(f"{name} ({existing.get(name)} there)" for name in changed)
@@ -128,6 +132,15 @@ def check(
             f"A job is continued with the settings it was started with; {out_dir} differs in "
             f"{changes}; choose another --out_dir, or pass --overwrite."
         )
+
+
+def is_same(recorded: Any, value: Any) -> bool:
+    """Whether a setting is the recorded one. Earlier versions recorded no mean estimate."""
+    if isinstance(recorded, dict) and isinstance(value, dict):
+        names = recorded.keys() | value.keys()
+        return all(is_same(recorded.get(name), value.get(name)) for name in names)
+    earlier = MEAN_ESTIMATE.sub("", value) if isinstance(value, str) else value
+    return recorded in (value, earlier)
 
 
 def make_below(out_dir: Path, *names: str) -> Path:

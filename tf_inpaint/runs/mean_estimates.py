@@ -1,7 +1,6 @@
 """The mean estimate of a run: fitted to its training images, written and read."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +12,6 @@ from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.mean_estimate import fitting, low_rank_gaussian
 from tf_inpaint.mean_estimate.conditional_mean import ConditionalMean, best_noise_scale
 from tf_inpaint.mean_estimate.estimate import Coefficients, MeanEstimate
-from tf_inpaint.runs import packaged_run
 from tf_inpaint.runs.run_directory import Run
 
 RANK = 512
@@ -33,18 +31,13 @@ CHUNK = 32
 """Number of images between two steps of the progress bar."""
 
 
-def path(run: Run) -> Path:
-    """The file of the estimate, which belongs to the generator of one step."""
-    return packaged_run.resolve(run.directory) / "mean_estimate" / f"{run.step}.npz"
-
-
 def load(run: Run) -> MeanEstimate | None:
     """The mean estimate of a run; None: the run has none.
 
     Raises:
         ValueError: the file is damaged.
     """
-    file = path(run)
+    file = run.mean_estimate_file
     if not file.exists():
         return None
     mean, factors, noise, weights, variances = (
@@ -69,7 +62,7 @@ def linear_prediction(conditional_mean: ConditionalMean) -> Callable:
 
 def write(run: Run, gaussian: low_rank_gaussian.Gaussian, coefficients: Coefficients) -> None:
     """Writes the estimate of a run, its factors in half precision."""
-    file = path(run)
+    file = run.mean_estimate_file
     file.parent.mkdir(exist_ok=True)
     with images.atomic(file) as temporary:
         np.savez(

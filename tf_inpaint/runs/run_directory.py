@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -70,14 +71,23 @@ class Run(NamedTuple):
     """
 
     @property
-    def identity(self) -> str:
-        """The step and the encoder of these networks, in words.
+    def mean_estimate_file(self) -> Path:
+        """The file of the mean estimate, which belongs to the generator of one step."""
+        return packaged_run.resolve(self.directory) / "mean_estimate" / f"{self.step}.npz"
 
-        A job goes on only with the networks that it began with. An encoder may be trained later
-        than its GAN.
+    @property
+    def identity(self) -> str:
+        """The step, the encoder and the mean estimate of these networks, in words.
+
+        A job goes on only with the networks that it began with. An encoder and a mean estimate may
+        be made later than their GAN.
         """
-        steps = self.config.encoder_steps
-        return f"step {self.step}, {f'encoder of {steps} steps' if self.encoder else 'no encoder'}"
+        steps, file = self.config.encoder_steps, self.mean_estimate_file
+        encoder = f"encoder of {steps} steps" if self.encoder else "no encoder"
+        estimate = "no mean estimate"
+        if file.exists():
+            estimate = f"mean estimate {zlib.crc32(file.read_bytes()):08x}"
+        return f"step {self.step}, {encoder}, {estimate}"
 
 
 def directory(config: TrainConfig) -> Path:
@@ -232,13 +242,13 @@ def checkpoints(
     folder: Path, state: dict[str, list[tf.Variable]], keep: int | None = None
 ) -> CheckpointFolder:
     """The checkpoints of a run, with the parts of the training in `state` (see `GAN.state`)."""
-    return _folder(folder, "checkpoints", state, keep)
+    return CheckpointFolder(literal_path(folder) / "checkpoints", state, keep)
 
 
 def best(folder: Path, state: dict[str, list[tf.Variable]]) -> CheckpointFolder:
     """The checkpoint that `--best_by` keeps, with the parts that `load` needs."""
     parts = {name: state[name] for name in ("ema_generator", "discriminator", "step")}
-    return _folder(folder, "best", parts, 1)
+    return CheckpointFolder(literal_path(folder) / "best", parts, 1)
 
 
 def encoder_training(run: Run) -> tuple[EncoderTraining, CheckpointFolder]:
@@ -261,14 +271,7 @@ def encoder_training(run: Run) -> tuple[EncoderTraining, CheckpointFolder]:
 
 def encoder_checkpoints(run: Run, state: dict[str, list[tf.Variable]]) -> CheckpointFolder:
     """The checkpoints of an encoder, in a folder for each step of the GAN."""
-    return _folder(run.directory, f"encoder/{run.step}", state, 1)
-
-
-def _folder(
-    run_dir: Path, name: str, state: dict[str, list[tf.Variable]], keep: int | None
-) -> CheckpointFolder:
-    """The checkpoints below `run_dir / name`, of which the newest `keep` stay."""
-    return CheckpointFolder(literal_path(run_dir) / name, state, keep)
+    return CheckpointFolder(literal_path(run.directory) / "encoder" / f"{run.step}", state, 1)
 
 
 def load(folder: str | os.PathLike) -> Run:
