@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from tf_inpaint.cluster.ray_cluster import Cluster, connected, with_workers
 from tf_inpaint.cluster.worker_pool import Surroundings, WorkerDiedError, do_tasks
-from tf_inpaint.completion import block_tasks
+from tf_inpaint.completion import block_tasks, frame_sequence
 from tf_inpaint.completion.block_tasks import TaskResult
 from tf_inpaint.completion.image_completer import ImageCompleter
 from tf_inpaint.completion.job import Job
@@ -99,6 +99,8 @@ def new_plan(config: CompleteConfig, cluster: Cluster | None = None) -> Plan:
     items = rename_for_job(items, job.done)[shard::shards]
     job.forget_damaged(items)
     job.forget_edited(items, completer.mask_source)
+    if config.sequence:
+        completer.last_z = frame_sequence.forget_later(items, job.done)
     completer.config, completer.film = job.config, job.film
     completer.detailed = {item.file for item in items[: config.details]}
     return Plan(job.config, completer, job, items)
@@ -147,7 +149,7 @@ def find_images(config: CompleteConfig, trained: TrainConfig, out_dir: Path) -> 
         raise ValueError(
             f"Image files are required; {', '.join(config.images)} holds none; check the path."
         )
-    return items
+    return frame_sequence.in_order(items) if config.sequence else items
 
 
 def complete_here(plan: Plan, todo: Sequence[Input], failures: dict[str, str]) -> None:
@@ -238,6 +240,8 @@ def finish(plan: Plan, failures: dict[str, str]) -> int:
         log.error("Not completed: %s", reason)
     hint = f"; look at {job.sheet}" if job.sheet.exists() else ""
     print(f"{job.out_dir}: {count - len(failures)} of {count} images are complete{hint}")
+    if job.config.sequence:
+        print(frame_sequence.summary(job.done.values()))
     return 1 if failures else 0
 
 

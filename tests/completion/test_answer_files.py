@@ -8,7 +8,7 @@ from photographs import HOLES, SHAPES, example_under, known_of, photograph
 from small_completions import mask_of, rows, run
 from tiny import SIZE, picture
 
-from tf_inpaint.completion.answer_files import answer_row, search_numbers, write_details
+from tf_inpaint.completion.answer_files import answer_row, search_numbers, start_name, write_details
 from tf_inpaint.completion.job import Job
 from tf_inpaint.compositing import blending
 from tf_inpaint.config import CompleteConfig
@@ -31,6 +31,9 @@ def test_numbers_of_several_rows_are_sums():
     completions = Completions(*(np.array(values.get(name, [0, 0])) for name in Completions._fields))
     expected = {"energy": 3, "contextual": 7, "perceptual": -3, "steps": 7, "reason": "converged"}
     assert search_numbers(completions) == expected
+    for from_last, name in (([1, 0], "own"), ([0, 1], "last_frame")):
+        assert start_name(completions._replace(from_last_z=np.array(from_last))) == name
+    assert start_name(None) is None
 
 
 @pytest.mark.parametrize(("count", "uncertainty"), [(0, np.nan), (0, 0.25), (2, 0.25), (6, 0.25)])
@@ -49,6 +52,7 @@ def test_samples_and_uncertainty_of_an_estimate_are_reported(tmp_path, count, un
         perceptual=zero,
         steps=np.ones(1, int),
         reason=np.zeros(1, int),
+        from_last_z=np.zeros(1, bool),
         samples=np.zeros((1, count, SIZE, SIZE, 1), np.float32),
         uncertainty=uncertainty * (1 - example.known[None]),
         acceptance=np.full((1, count), 0.5),

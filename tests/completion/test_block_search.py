@@ -23,9 +23,9 @@ class Bar:
 class FakeInpainter:
     """An inpainter whose z are the indices of the rows. It reports two turns of two steps."""
 
-    def complete(self, images, known, seeds, watch, every):
+    def complete(self, images, known, seeds, watch, every, last_z):
         """Returns completions, see `Inpainter.complete`."""
-        self.seeds, self.every = seeds.tolist(), every
+        self.seeds, self.every, self.last_z = seeds.tolist(), every, last_z
         for turn in range(2):
             for share in (0.25, 0.5):
                 watch(turn / 2 + share, turn, np.arange(len(images)), lambda: images)
@@ -50,6 +50,16 @@ def test_every_image_gets_the_answers_of_its_rows(tmp_path):
     expected = [seeds for example in block for seeds in example.seeds(3)]
     assert inpainter.seeds == [list(seeds) for seeds in expected]
     assert search.seconds_per_row > 0 and inpainter.every == 10
+    assert inpainter.last_z is None
+
+
+def test_rows_start_at_those_of_a_last_frame_with_as_many(tmp_path):
+    """The z of another number of rows are of no use."""
+    block, inpainter = new_block(tmp_path), FakeInpainter()
+    for count in (1, 2, 3, 4):
+        BlockSearch(block, Bar(), [np.full(2, row) for row in range(count)]).run(inpainter, 0, 1)
+        z = None if inpainter.last_z is None else inpainter.last_z.tolist()
+        assert z == ([[0, 0], [1, 1], [2, 2]] if count == 3 else None)
 
 
 def test_without_rows_there_is_no_search(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from rounding import kernel_tolerance
 from small_inpainters import (
+    assert_same,
     digits,
     encoder,
     linear,
@@ -121,6 +122,23 @@ def test_search_improves_on_its_start():
     short, long = (new_inpainter(steps=steps).complete(*inputs) for steps in (1, 40))
     assert (long.energy < short.energy).all()
     assert np.abs(long.z).max() <= 1
+
+
+def test_search_starts_at_the_last_z_if_its_energy_is_lower():
+    images, known, seeds = digits(5)  # More than a block.
+    inpainter = new_inpainter()
+    alone = inpainter.complete(images, known, seeds)
+    again = inpainter.complete(images, known, seeds, last_z=alone.z)
+    assert again.from_last_z.all() and not alone.from_last_z.any()
+    assert (again.energy <= alone.energy + 1e-3).all() and (again.energy < alone.energy).any()
+    # A z of a higher energy than that of the start changes nothing, bit for bit.
+    z = np.random.default_rng(0).uniform(-1, 1, (50, 5)).astype(np.float32)
+    energies = np.stack([inpainter.energy(np.tile(row, (5, 1)), images, known) for row in z])
+    assert_same(inpainter.complete(images, known, seeds, last_z=z[energies.argmax(0)]), alone)
+    # With several restarts, the one whose answer is kept counts.
+    several = new_inpainter(start_draws=6, restarts=4)
+    answers = several.complete(images, known, seeds, last_z=alone.z)
+    assert (answers.energy <= again.energy + 1e-3).all()
 
 
 def test_encoder_s_z_is_one_of_the_starts():

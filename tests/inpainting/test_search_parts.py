@@ -6,7 +6,7 @@ import tensorflow as tf
 from tf_inpaint.inpainting import search_parts
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
 from tf_inpaint.latent_search import objective
-from tf_inpaint.settings.search_settings import SearchSettings
+from tf_inpaint.settings.search_settings import MIN_PATIENCE, SearchSettings
 
 
 def linear_networks(**settings):
@@ -34,7 +34,7 @@ def test_auto_is_the_prior_of_the_networks(prior, own_prior, expected):
 
 @pytest.mark.parametrize(
     ("patience", "steps", "expected"),
-    [(0.25, 400, 100), (0.25, 40, search_parts.MIN_PATIENCE), (0.3, 101, 31)],
+    [(0.25, 400, 100), (0.25, 40, MIN_PATIENCE), (0.3, 101, 31)],
 )
 def test_patience_is_a_share_of_the_steps(patience, steps, expected):
     stopping = search_parts.new_stopping(SearchSettings(patience=patience), steps)
@@ -46,8 +46,8 @@ def test_patience_1_never_stops_early():
 
 
 def test_few_steps_never_stop_early():
-    assert search_parts.new_stopping(SearchSettings(), search_parts.MIN_PATIENCE) is None
-    assert search_parts.new_stopping(SearchSettings(), search_parts.MIN_PATIENCE + 1)
+    assert search_parts.new_stopping(SearchSettings(), MIN_PATIENCE) is None
+    assert search_parts.new_stopping(SearchSettings(), MIN_PATIENCE + 1)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def shared_inpainters():
 
     def shared(networks, settings, low_resolution_factor=None):
         values = tuple(getattr(settings, name) for name in names)
-        key = settings.run_dir, low_resolution_factor, values
+        key = settings.run_dir, low_resolution_factor, settings.min_patience, values
         if key not in _inpainters:
             _inpainters[key] = _Inpainter(networks, settings, low_resolution_factor)
         return _inpainters[key]

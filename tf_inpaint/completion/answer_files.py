@@ -35,6 +35,7 @@ def answer_row(
         "file": example.input.file,
         **numbers,
         **search_numbers(completions),
+        **({"start": start_name(completions)} if config.sequence else {}),
         **({"squares": len(example.squares)} if example.in_place else {}),
         **sampling_numbers(example, completions),
         "seed": config.seed,
@@ -87,6 +88,13 @@ def search_numbers(completions: "Completions | None") -> dict[str, float | int |
     longest = completions.steps.argmax()
     reason = Reason(completions.reason[longest]).name.lower()
     return {**sums, "steps": int(completions.steps[longest]), "reason": reason}
+
+
+def start_name(completions: "Completions | None") -> str | None:
+    """Returns where the longest search of a frame began: "last_frame", or "own" start."""
+    if completions is None:
+        return None
+    return "last_frame" if completions.from_last_z[completions.steps.argmax()] else "own"
 
 
 def sampling_numbers(

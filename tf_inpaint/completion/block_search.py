@@ -24,14 +24,17 @@ class BlockSearch:
     Args:
         block: at least one image. An image has one row or more, or none if it has no hole.
         bar: tqdm bar that counts images.
+        last_z: z of each row of the last frame. A block with another number of rows does not use
+            them.
     """
 
-    def __init__(self, block: Sequence[Example], bar):
+    def __init__(self, block: Sequence[Example], bar, last_z: Sequence[np.ndarray] = ()):
         self.block = block
         self.bar = bar
         self.bar_start = bar.n
         self.masked = np.concatenate([example.rows[0] for example in block])
         self.known = np.concatenate([example.rows[1] for example in block])
+        self.last_z = np.array(last_z) if len(last_z) == len(self.masked) else None
         self.film: SearchFilm | None = None
         self.seconds_per_row = 0.0
 
@@ -59,6 +62,7 @@ class BlockSearch:
             np.array(seeds),
             self.report,
             steps_per_frame if self.film else WATCH_EVERY,
+            self.last_z,
         )
         self.seconds_per_row = (time.perf_counter() - start) / len(self.masked)
         parts = completions.split([len(example.rows[0]) for example in self.block])

@@ -37,7 +37,7 @@ class TaskResult(NamedTuple):
 def tasks(
     completer: ImageCompleter, todo: Sequence[Input], failures: dict[str, str], bar, film: bool
 ) -> Iterator[Task]:
-    """Yields the tasks of a job.
+    """Yields the tasks of a job. The frames of a film are one task.
 
     The first blocks are read here, up to the first block with a hole, whose search may be filmed.
     So its images are those that one process would film, even if some cannot be read.
@@ -53,6 +53,9 @@ def tasks(
         own = not completer.config.images
         return Task([item._replace(read=None) if own else item for item in items], film)
 
+    if completer.config.sequence:
+        yield task(todo, film)
+        return
     rest = iter(todo)
     for block in completer.blocks(rest, failures, bar):
         has_rows = any(len(example.rows[0]) for example in block)
@@ -84,7 +87,9 @@ class TaskWorker:
         rows, failures = [], {}
         bar = tqdm(total=len(items), disable=True)
         for block in self.completer.blocks(items, failures, bar):
-            rows += self.completer.complete(block, bar, task.film)
+            # Of a film, the first search is filmed.
+            film = task.film and not self.completer.film.exists()
+            rows += self.completer.complete(block, bar, film)
         return TaskResult(rows, failures)
 
     @functools.cached_property

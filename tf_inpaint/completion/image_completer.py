@@ -6,9 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tf_inpaint.completion.answer_files import answer_row, write_details
 from tf_inpaint.completion.block_search import BlockSearch
 from tf_inpaint.completion.blocks import blocks
+from tf_inpaint.completion.frame_sequence import digest
 from tf_inpaint.compositing import masks
 from tf_inpaint.config import CompleteConfig, TrainConfig
 from tf_inpaint.inputs.input_versions import inputs_entry
@@ -35,6 +38,7 @@ class ImageCompleter:
         config: settings, which may get the number of the block size later.
         detailed: `Input.file` of the images whose intermediate pictures are written too.
         film: path of the film.
+        last_z: z of each row of the last frame that has rows, with `CompleteConfig.sequence`.
 
     Raises:
         ValueError: settings contradict each other, or the masks cannot be read.
@@ -46,6 +50,7 @@ class ImageCompleter:
         self.out_dir = out_dir
         self.detailed: Collection[str] = ()
         self.film = out_dir / "search.gif"
+        self.last_z: Sequence[np.ndarray] = ()
         self.mask_source = new_mask_source(
             config.mask,
             config.seed,
@@ -78,7 +83,13 @@ class ImageCompleter:
         from tf_inpaint.runs.inpainters import frozen_networks
 
         networks = frozen_networks(self.run)
-        return Inpainter(networks, self.config, self.maker.low_resolution_factor)
+        inpainter = Inpainter(networks, self.config, self.maker.low_resolution_factor)
+        if self.config.sequence and not inpainter.searches:
+            raise ValueError(
+                "--sequence must go with a search; received --estimate=mean, which draws answers "
+                "for the mask lowres and for a run without a Gaussian; pass --estimate=best."
+            )
+        return inpainter
 
     def prepare(self) -> None:
         """Makes the inpainter.
@@ -98,7 +109,9 @@ class ImageCompleter:
             failures: receives the reason for each image that cannot be read, by `Input.file`.
             bar: tqdm bar, whose total falls with every image that cannot be read.
         """
-        return blocks(self.examples(items, failures, bar), self.config.block_size)
+        # The search for a frame begins when that for the last frame has ended.
+        size = 1 if self.config.sequence else self.config.block_size
+        return blocks(self.examples(items, failures, bar), size)
 
     def examples(self, items: Iterable[Input], failures: dict[str, str], bar) -> Iterator[Example]:
         """Yields the images that can be read, with their masks; see `blocks`."""
@@ -122,7 +135,7 @@ class ImageCompleter:
         from tf_inpaint.runs.inpainters import steps_per_frame
 
         # Search.
-        search = BlockSearch(block, bar)
+        search = BlockSearch(block, bar, self.last_z)
         if film and len(search.masked):
             search.record_film()
         answers = search.run(self.inpainter, self.config.seed, steps_per_frame(self.inpainter))
@@ -160,8 +173,12 @@ class ImageCompleter:
             "mask": self.mask_source.label(item.key),
             "seconds": seconds,
         }
+        if self.config.sequence:
+            numbers["last_frame"] = digest(self.last_z)
         row = answer_row(self.config, example, completions, completion, numbers)
         z = [] if completions is None else list(completions.z)
+        if self.config.sequence:
+            self.last_z = z or self.last_z
         return row | self._inputs.pop(item.file, {}) | {"z": z}
 
 

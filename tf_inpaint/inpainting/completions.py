@@ -37,6 +37,8 @@ class Completions(NamedTuple):
     """int32 `[N]`, the number of steps of the search that gave the answer."""
     reason: np.ndarray
     """int32 `[N]`, the `loop.Reason` why that search ended."""
+    from_last_z: np.ndarray
+    """bool `[N]`, whether that search began at the `last_z` of the image."""
     samples: np.ndarray
     """`[N, K, H, W, C]`, K further completions."""
     uncertainty: np.ndarray
@@ -106,6 +108,14 @@ class Block(NamedTuple):
     weights: np.ndarray
     """Weights of the pixels in the contextual term, `[B, H, W, 1]`."""
     seeds: np.ndarray
+    last_z: np.ndarray | None = None
+    """`[B, Z]`, a further z at which the search of each image may start; None: there is none."""
+
+    def is_last_z(self, starts: np.ndarray) -> np.ndarray:
+        """Returns which starts are `last_z`, bool `[B, K]`, for starts `[B, K, Z]`."""
+        if self.last_z is None:
+            return np.zeros(starts.shape[:2], bool)
+        return (starts == self.last_z[:, None]).all(axis=2)
 
 
 class Samples(NamedTuple):

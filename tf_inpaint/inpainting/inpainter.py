@@ -87,11 +87,13 @@ class Inpainter:
             # Its matrices have sizes that depend on the mask, which XLA cannot compile.
             self.mean_estimate = tf.function(networks.mean_estimate, autograph=False)
 
-    def starts(self, images, known, weights, seeds):
-        """The z at which the restarts of each image begin, `[B, restarts, Z]`."""
+    def starts(self, images, known, weights, seeds, last_z=None):
+        """The z at which the restarts of each image begin, `[B, restarts, Z]`; see `complete`."""
         candidates = starting_points.random_candidates(seeds, self.start_draws, self.latent_size)
         if self.encoder:
             candidates = tf.concat([self.encoder(images, known)[:, None], candidates], axis=1)
+        if last_z is not None:
+            candidates = tf.concat([candidates, last_z[:, None]], axis=1)
         if candidates.shape[1] == self.restarts:
             return candidates
         return starting_points.lowest_candidates(
@@ -140,6 +142,7 @@ class Inpainter:
         seeds: np.ndarray,
         watch: Watch | None = None,
         watch_every: int = 10,
+        last_z: np.ndarray | None = None,
     ) -> Completions:
         """Completes N images.
 
@@ -150,6 +153,8 @@ class Inpainter:
             seeds: int `[N, 2]`, a seed for each image, which fixes its answer.
             watch: called before the first step of a block and after every `watch_every` steps.
             watch_every: number of steps between two calls of `watch`.
+            last_z: `[N, Z]`, a further z at which the search of each image may start, such as the
+                z of the last frame of a film; None: there is none.
 
         Raises:
             ValueError: there is no image.
@@ -166,23 +171,23 @@ class Inpainter:
             for number, part in enumerate(parts):
                 places = part.start, sum(turns[:number]), sum(turns)
                 progress = watch and BlockProgress(watch, watch_every, self.steps, *places)
-                yield self.complete_block(images[part], known[part], seeds[part], progress)
+                z = None if last_z is None else last_z[part]
+                block = self.padded_block(images[part], known[part], seeds[part], z)
+                yield self.complete_block(block, part.stop - part.start, progress)
 
         return answers.gather(completed_blocks(), count)
 
-    def complete_block(self, images, known, seeds, progress: BlockProgress | None) -> Completions:
-        """Completes up to `block_size` images.
+    def complete_block(self, block, count: int, progress: BlockProgress | None) -> Completions:
+        """Completes the first `count` images of a block.
 
         No more than these images and their restarts are in memory at once.
         """
-        count = len(images)
-        block = self.padded_block(images, known, seeds)
         samples = self.drawn_samples(block, count)
         # Choose the z and the picture of every image.
         if self.searches:
-            z, steps, reason = self.minimized(block, count, progress)
+            z, steps, reason, from_last = self.minimized(block, count, progress)
         else:
-            z = samples.z[:, 0]
+            z, from_last = samples.z[:, 0], np.zeros(len(samples.z), bool)
             steps = np.full(len(z), self.sampling.total_steps, np.int32)
             reason = np.full(len(z), loop.Reason.DRAWN, np.int32)
         generated = samples.mean if self.averages else self.generate(z).numpy()
@@ -196,18 +201,19 @@ class Inpainter:
             estimate = self.mean_estimate(block.images, block.known, completed)
             completed, uncertainty = (tensor.numpy() for tensor in estimate)
             generated = completed
-        fields = completed, generated, z, *terms, steps, reason
+        fields = completed, generated, z, *terms, steps, reason, from_last
         fields += samples.completions, uncertainty, samples.acceptance
         return Completions(*(field[:count] for field in fields))
 
-    def padded_block(self, images, known, seeds) -> Block:
-        """The input of a block, with hidden pixels set to 0."""
+    def padded_block(self, images, known, seeds, last_z) -> Block:
+        """The input of a block, with hidden pixels set to 0; `last_z` may be None."""
         images, known = np.asarray(images, np.float32), np.asarray(known, np.float32)
         if not self.low_resolution_factor:
             images = np.where(known > 0, images, np.float32(0))
         images, known = self.padded(images), self.padded(known)
         weights = objective.importance(known).numpy() if self.weighted else known
-        return Block(images, known, weights, self.padded(np.asarray(seeds, np.int64)))
+        last_z = None if last_z is None else self.padded(np.asarray(last_z, np.float32))
+        return Block(images, known, weights, self.padded(np.asarray(seeds, np.int64)), last_z)
 
     def drawn_samples(self, block: Block, count: int) -> Samples:
         """Several answers for the first `count` images of a block; none without `sampling`."""
@@ -215,7 +221,7 @@ class Inpainter:
             return answers.no_samples(block, self.latent_size)
         batches = []
         for first in range(0, count, self.sampling_batch):
-            batch = [array[first : first + self.sampling_batch] for array in block]
+            batch = [array[first : first + self.sampling_batch] for array in block[:4]]
             batches.append([tensor.numpy() for tensor in self.sample_posterior(*batch)])
         fields = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
         return Samples(*(self.padded(field) for field in fields))
@@ -223,9 +229,12 @@ class Inpainter:
     def minimized(
         self, block: Block, count: int, progress: BlockProgress | None
     ) -> Iterator[np.ndarray]:
-        """z of the lowest energy over the restarts of each image, with its steps and its reason."""
+        """z of the lowest energy over the restarts of each image, with its steps, its reason, and
+        whether its search began at `last_z`.
+        """
         size, restarts = self.block_size, self.restarts
         starts = self.starts(*block).numpy()
+        from_last = block.is_last_z(starts)[:count].ravel()
         seeds = self.restart_seeds(block.seeds).numpy()
         # Row r of all searches belongs to image owners[r], and is its restart numbers[r].
         owners = np.repeat(np.arange(count), restarts)
@@ -243,7 +252,7 @@ class Inpainter:
         z, energy, steps, reason = (np.concatenate(fields) for fields in zip(*results, strict=True))
         best = energy.reshape(count, restarts).argmin(axis=1)
         rows = np.arange(count) * restarts + best
-        return (self.padded(field[rows]) for field in (z, steps, reason))
+        return (self.padded(field[rows]) for field in (z, steps, reason, from_last))
 
     def run_search(
         self, conditions, turn: int, owners: np.ndarray, progress: BlockProgress | None

@@ -23,12 +23,6 @@ MNIST (center, left) and on faces, PSNR and SSIM of the hole are lower after 100
 START_DRAWS = 64
 """Default number of random z for each image, from which the start of a search is chosen."""
 
-MIN_PATIENCE = 25
-"""Minimum number of steps without progress before a search stops.
-
-The energy of a search from a good start may first rise for so many steps.
-"""
-
 DEFAULT_SAMPLES = 8
 """Number of answers to draw if the estimate needs answers and no number is given."""
 
@@ -122,7 +116,7 @@ def preconditioned_adam(
 
 def new_stopping(settings: SearchSettings, steps: int) -> loop.Stopping | None:
     """The rule by which a row has converged. None: every row takes all steps."""
-    patience = max(math.ceil(settings.patience * steps), MIN_PATIENCE)
+    patience = max(math.ceil(settings.patience * steps), settings.min_patience)
     # The first step always counts as progress, so no row can be without progress in all steps.
     return loop.Stopping(settings.tolerance, patience) if patience < steps else None
 

@@ -13,6 +13,11 @@ from tf_inpaint.settings.fields import SWITCH, setting, validate
 
 BLENDS = ("poisson", "feather", "paste")
 """Names of the ways to join the generated hole and the known pixels."""
+MIN_PATIENCE = 25
+"""Minimum number of steps without progress before a search stops.
+
+The energy of a search from a good start may first rise for so many steps.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +150,11 @@ class SearchSettings:
                 f"received {self.start_draws} and {self.restarts}; "
                 f"pass --start_draws={self.restarts} or more."
             )
+
+    @property
+    def min_patience(self) -> int:
+        """Minimum number of steps without progress before a search stops."""
+        return MIN_PATIENCE
 
     def with_block_size(
         self, recorded: Mapping[str, Any] | None = None, has_gpu: bool | None = None
