@@ -101,6 +101,8 @@ def any_config(config_class, random_state):
         if values["engine"] == "local":
             values |= {"ray_address": "", "workers": None, "worker_gpus": None}
         values["shard"] = random_state.choice(["0/1", "2/3"])
+        if values["shard"] != "0/1" or values["estimate"] == "sample":
+            values["sequence"] = False
     return config_class(**values)
 
 
