@@ -3,11 +3,15 @@
     python -m tf_inpaint.paint --run_dir=runs/digits
     python -m tf_inpaint.paint --run_dir=runs/faces --port=8000 --samples=8
 
+A mask file can be loaded, and the painted hole can be saved as a mask file, such as photo_mask.png
+for photo.jpg. `complete` takes this file too. The transparent part of an uploaded picture becomes
+the hole.
+
 Open http://127.0.0.1:7860 in a browser. By default, only this machine can open the page. With
 --host=0.0.0.0, everybody who can reach this machine can open the page, without a password.
 
-The page loads nothing from the network and sends nothing to the network. An uploaded picture is
-read into memory, and its file is deleted. Ctrl-C ends the program.
+The page loads nothing from the network and sends nothing to the network. An uploaded file is read
+into memory, and then deleted. Ctrl-C ends the program.
 """
 
 import contextlib
@@ -18,7 +22,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from tf_inpaint.config import PaintConfig
 
@@ -65,7 +68,7 @@ def serve(config: PaintConfig):
 
     # Load the run and its held-out pictures.
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
-    trained = with_dataset(run_directory.read_config(Path(config.run_dir)), config.dataset)
+    trained = with_dataset(run_directory.read_config(config.run_dir), config.dataset)
     required_memory.check_search(config, trained)
     inputs = held_out(pictures(trained, "held_out"), config.count)
     search = PageSearch(run_directory.load(config.run_dir), config)

@@ -227,6 +227,43 @@ def test_brush_by_keys_eraser_undo_and_clear(visit):
     assert (painted(page) == drawn).all()
 
 
+def test_mask_is_loaded_saved_and_loaded_again_by_keys(visit, tmp_path):
+    page = visit(390)
+    hidden = np.random.default_rng(0).random((900, 600)) < 0.01  # finer than the canvas
+    hidden[300:400, 200:300] = True
+    images.write(tmp_path / "photo.png", np.full((900, 600, 1), 90, np.uint8))
+    images.write(tmp_path / "mine.png", np.where(hidden, 0, 255).astype(np.uint8)[..., None])
+    hidden[:150] = hidden[750:] = False  # The pale part cannot be hidden.
+
+    def press(name):
+        page.get_by_role("button", name=name, exact=True).focus()
+        page.keyboard.press("Enter")
+
+    def load(button, file):
+        with page.expect_file_chooser() as chooser:
+            press(button)
+        change_canvas(page, lambda: chooser.value.set_files(tmp_path / file))
+
+    def save_mask():
+        with page.expect_download() as download:
+            press("Save mask")
+        download.value.save_as(tmp_path / download.value.suggested_filename)
+        return images.read(tmp_path / "photo_mask.png")[..., 0] == 0
+
+    load("Upload your picture", "photo.png")
+    load("Load mask", "mine.png")
+    assert (save_mask() == hidden).all()
+    for _ in range(2):  # The browser loads the same file again.
+        change_canvas(page, lambda: press("Clear"))
+        load("Load mask", "photo_mask.png")
+    loaded = painted(page)
+    assert (save_mask() == hidden).all()
+    change_canvas(page, lambda: press("Invert"))
+    assert not painted(page)[199, 227] and painted(page)[90:420, 90:420].mean() > 0.5
+    change_canvas(page, lambda: press("Undo"))
+    assert (painted(page) == loaded).all()
+
+
 def test_visitors_take_turns_and_keep_their_pictures(visit):
     pages = [visit(1440), visit(390)]
     for page, hole in zip(pages, ("left half", "right half"), strict=True):

@@ -28,6 +28,14 @@ def test_paint_on_a_corner_hides_the_whole_pixel_and_no_other():
             assert np.argwhere(canvas.painted_pixels(layer, 28, 28)).tolist() == [[row, column]]
 
 
+def test_paint_on_the_edge_of_a_fine_hole_has_another_opacity():
+    hidden = np.zeros((1024, 1024), bool)
+    hidden[10:20, 11:30] = True  # The first column shows a known pixel beside a hidden one.
+    layer = canvas.paint(hidden, 150)
+    assert (layer[5:10, 6:15, 3] == 255).all() and (layer[5:10, 5, 3] == 150).all()
+    assert np.count_nonzero(layer[..., 3]) == 50
+
+
 def test_paint_beside_the_picture_hides_nothing():
     hidden = canvas.painted_pixels(paint_layer((4, 4), (0, 0), (511, 300)), 28, 28)
     assert np.argwhere(hidden).tolist() == [[0, 0]]

@@ -1,5 +1,6 @@
-"""The actions of the page: choosing, uploading and filling a picture, and saving the result."""
+"""The actions of the page: choosing, uploading and filling a picture, masks, and saving."""
 
+import base64
 import dataclasses
 import math
 import re
@@ -13,8 +14,13 @@ from tiny import SIZE, picture
 
 from tf_inpaint.compositing.mask_growth import grow
 from tf_inpaint.files import heat_maps, images
+from tf_inpaint.inputs.mask_reading import MaskReader
+from tf_inpaint.inputs.mask_sources import AlphaMask, MaskFile
+from tf_inpaint.inputs.masked_images import ExampleMaker
+from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.page import canvas
-from tf_inpaint.page.controller import FINE_MASKS, HOLES, Controller, Picture
+from tf_inpaint.page.controller import FINE_MASKS, HOLES, Controller
+from tf_inpaint.page.page_picture import Picture
 
 
 class TestUpload:
@@ -75,6 +81,129 @@ class TestUpload:
         images.write(tmp_path / "a.png", picture(1))
         controller.upload_picture(str(tmp_path / "a.png"), "none", keep)
         assert (tmp_path / "a.png").exists() == keep
+
+    @pytest.mark.parametrize("side", [SIZE, 40])
+    def test_transparent_part_is_the_hole_as_in_complete(self, controller, tmp_path, side):
+        path = tmp_path / "a.png"
+        alpha = np.where(square_hole(side), 90, 180).astype(np.uint8)
+        Image.fromarray(np.dstack([picture(1, side), alpha])).save(path)
+        item = Input("a.png", "a.png", "a", lambda: images.read(path), path)
+        known = AlphaMask(MaskReader()).known_of(item, (SIZE, SIZE))
+        values = controller.upload_picture(str(path), "middle")
+        assert values["note"] == "The transparent part is the hole."
+        assert values["hole"][1] is None
+        hidden = controller.hidden_pixels(values["canvas"]["layer"], values["picture"])
+        np.testing.assert_array_equal(hidden, known[..., 0] == 0)
+
+    @pytest.mark.parametrize(("alpha", "note"), [(255, ""), (128, "transparent enough")])
+    def test_opaque_picture_gets_the_ready_made_hole(self, controller, tmp_path, alpha, note):
+        levels = np.dstack([picture(1), np.full((SIZE, SIZE), alpha, np.uint8)])
+        Image.fromarray(levels).save(tmp_path / "a.png")
+        values = controller.upload_picture(str(tmp_path / "a.png"), "left half")
+        assert note in values["note"] and bool(note) == bool(values["note"])
+        assert values["hole"][1] == "left half"
+
+
+def write_mask(path, hidden):
+    """Writes a mask file. Returns its path as a text."""
+    images.write(path, np.where(hidden, 0, 255).astype(np.uint8)[..., None])
+    return str(path)
+
+
+def saved_mask(controller, layer_url, chosen, folder):
+    """Saves the painted hole as a visitor does. Returns the path of the file."""
+    file = controller.save_mask(layer_url, chosen)["mask_file"]
+    path = folder / file["name"]
+    path.write_bytes(base64.b64decode(file["source"].removeprefix(canvas.PNG_PREFIX)))
+    return path
+
+
+class TestMasks:
+    @pytest.mark.parametrize("grow_mask", [0, 3, -2])
+    @pytest.mark.parametrize(("height", "width"), [(SIZE, SIZE), (40, 64), (600, 560)])
+    def test_saved_mask_hides_the_same_pixels_again_and_in_complete(
+        self, search, config, tmp_path, height, width, grow_mask
+    ):
+        # Paint over a picture.
+        controller = Controller(search, [], dataclasses.replace(config, most_pixels=10**6))
+        images.write(tmp_path / "photo.png", np.full((height, width, 1), 99, np.uint8))
+        chosen = controller.upload_picture(str(tmp_path / "photo.png"), "none")["picture"]
+        spots = np.random.default_rng(0).integers(0, canvas.SIDE, (9, 2))
+        layer = paint_layer(*spots)
+        layer[170:350, 160:330, 3] = 255
+        layer_url = canvas.to_data_url(layer)
+        hidden = controller.hidden_pixels(layer_url, chosen, grow_mask)
+
+        # Save the hole, and complete the picture with the file.
+        path = saved_mask(controller, layer_url, chosen, tmp_path)
+        assert path.name == "photo_mask.png" and images.read(path).shape == (height, width, 1)
+        item = Input("photo.png", "photo.png", "photo", lambda: chosen.pixels)
+        mask = MaskFile(str(path), MaskReader(grow_pixels=grow_mask))
+        known = ExampleMaker(SIZE, 1).example(item, mask.known_of).known
+        visible = controller.visible_part(chosen)
+        np.testing.assert_array_equal((known[..., 0] == 0) & visible, hidden)
+        if grow_mask <= 0:
+            np.testing.assert_array_equal(known[..., 0] == 0, hidden)
+
+        # Load the file.
+        loaded = controller.upload_mask(str(path), chosen)
+        assert not path.exists() and loaded["hole"][1] is None
+        again = controller.hidden_pixels(loaded["canvas"]["layer"], loaded["picture"], grow_mask)
+        np.testing.assert_array_equal(again, hidden)
+
+    def test_mask_of_the_size_of_the_network_reduces_the_picture_as_in_complete(
+        self, controller, tmp_path
+    ):
+        images.write(tmp_path / "a.png", picture(1, 64))
+        chosen = controller.upload_picture(str(tmp_path / "a.png"), "none")["picture"]
+        mask = write_mask(tmp_path / "m.png", square_hole())
+        item = Input("a.png", "a.png", "a", lambda: picture(1, 64))
+        expected = ExampleMaker(SIZE, 1).example(item, MaskFile(mask, MaskReader()).known_of)
+        values = controller.upload_mask(mask, chosen)
+        assert values["note"] == "The picture now has the size of the mask, 28 x 28."
+        example = controller.search.example(
+            values["picture"].pixels,
+            controller.hidden_pixels(values["canvas"]["layer"], values["picture"]),
+            "a.png",
+        )
+        np.testing.assert_array_equal(example.masked, expected.masked)
+        np.testing.assert_array_equal(example.known, expected.known)
+        assert not example.in_place and values["hole"][0] == list(HOLES)
+
+    @pytest.mark.parametrize("keep", [False, True])
+    def test_mask_of_another_size_is_refused_in_the_sentence_of_complete(
+        self, controller, tmp_path, keep
+    ):
+        mask = write_mask(tmp_path / "m.png", square_hole(40))
+        chosen = controller.choose_picture(0, "none")["picture"]
+        item = Input("a", chosen.key, "a", lambda: chosen.pixels)
+        with pytest.raises(ValueError) as refused:
+            ExampleMaker(SIZE, 1).example(item, MaskFile(mask, MaskReader()).known_of)
+        with pytest.raises(ValueError, match=re.escape(str(refused.value))):
+            controller.upload_mask(mask, chosen, keep)
+        assert (tmp_path / "m.png").exists() == keep
+
+    def test_invert_hides_exactly_the_other_pixels(self, controller):
+        values = controller.choose_picture(0, "scribbles")
+        layer = values["canvas"]["layer"]
+        hidden = controller.hidden_pixels(layer, values["picture"])
+        for expected in (~hidden, hidden):
+            values = controller.invert_hole(values["canvas"]["layer"], values["picture"])
+            inverted = controller.hidden_pixels(values["canvas"]["layer"], values["picture"])
+            np.testing.assert_array_equal(inverted, expected)
+
+    def test_canvas_is_shown_anew_although_its_hole_is_the_same(self, controller, tmp_path):
+        chosen = controller.choose_picture(0, "none")["picture"]
+        first, second = (
+            controller.upload_mask(write_mask(tmp_path / "m.png", square_hole()), chosen)["canvas"]
+            for _ in range(2)
+        )
+        assert first["layer"] == second["layer"] and first != second
+
+    def test_hole_without_paint_is_not_saved(self, controller):
+        chosen = controller.choose_picture(0, "none")["picture"]
+        with pytest.raises(ValueError, match="nothing is painted"):
+            controller.save_mask(canvas.to_data_url(paint_layer()), chosen)
 
 
 class TestForgedValues:

@@ -46,12 +46,13 @@ class MaskReader:
         self.check(known, f"mask {path}", "white")
         return self.grow(known, path)
 
-    def read_file(self, path: Path) -> np.ndarray:
-        """Reads a mask file as it is; see `read`."""
-        picture = images.read(path, max_pixels=self.max_pixels)
+    def read_file(self, path: Path, name: str = "") -> np.ndarray:
+        """Reads a mask file as it is; see `read`. Errors call it by its `name` or its path."""
+        name = name or str(path)
+        picture = images.read(path, name, self.max_pixels)
         if images.has_one_color_and_transparency(path):
-            raise ValueError(masks.HOLE_IN_ALPHA.format(path))
-        return masks.from_picture(picture, self.invert, str(path))
+            raise ValueError(masks.HOLE_IN_ALPHA.format(name))
+        return masks.from_picture(picture, self.invert, name)
 
     def warn_if_inverted(self, paths: Iterable[Path]) -> None:
         """Warns if most of the mask files that can be read look inverted.
@@ -86,7 +87,7 @@ class MaskReader:
         return ("hole", "drop") if self.invert else ("known", "pass")
 
     def read_alpha(self, path: Path | None, name: str) -> np.ndarray:
-        """Reads the transparency of a picture as a mask. Pixels with an alpha below 128 are hidden.
+        """Reads the transparency of a picture as a mask; see `from_alpha`.
 
         Args:
             path: path of a file that `images.read` can read; None: there is no file.
@@ -104,7 +105,7 @@ class MaskReader:
                 f"--mask=alpha must go with pictures that have transparency; {path or name} has "
                 "none; erase the hole in it, or choose another mask."
             )
-        known = ((alpha >= 128) != self.invert).astype(np.float32)
+        known = from_alpha(alpha, self.invert)
         self.check(known, f"transparency of {name}", "opaque")
         return self.grow(known, name)
 
@@ -151,6 +152,19 @@ class MaskReader:
         if message not in self.warned:
             self.warned.add(message)
             log.warning(message, *values)
+
+
+def from_alpha(alpha: np.ndarray, invert: bool = False) -> np.ndarray:
+    """Returns the mask that a transparency shows. Pixels with an alpha below 128 are hidden.
+
+    Args:
+        alpha: uint8 `[H, W, 1]`, 0 = transparent, 255 = opaque.
+        invert: the opaque pixels are hidden instead.
+
+    Returns:
+        `known`, `[H, W, 1]` float32.
+    """
+    return ((alpha >= 128) != invert).astype(np.float32)
 
 
 def looks_inverted(known: np.ndarray) -> bool:

@@ -193,12 +193,7 @@ class ExampleMaker:
             from tf_inpaint.compositing import large_images
 
             known = large_images.reduced(images.center_crop(known), self.size)
-        if known.shape[:2] not in (size, picture.shape[:2]):
-            raise ValueError(
-                f"A mask must have its image's size or the network's, {self.size} x {self.size}; "
-                f"{item.key} is {size_text(picture)} and its mask {size_text(known)}; resize the "
-                "mask."
-            )
+        check_mask_size(known, picture, item.key, self.size)
         if known.shape[:2] != size:
             return self.in_place(item, picture, known)._replace(details=details)
         # Fit the image to the network.
@@ -273,6 +268,25 @@ class ExampleMaker:
         if message not in self.logged:
             self.logged.add(message)
             log.log(level, message, *values)
+
+
+def check_mask_size(known: np.ndarray, picture: np.ndarray, name: str, size: int) -> None:
+    """Checks that a mask fits an image.
+
+    Args:
+        known: `[H, W, 1]`, the mask.
+        picture: `[H, W, C]`, the image.
+        name: name of the image in the error.
+        size: side of the network's images in pixels.
+
+    Raises:
+        ValueError: the mask has neither the size of the image nor that of the network.
+    """
+    if known.shape[:2] not in ((size, size), picture.shape[:2]):
+        raise ValueError(
+            f"A mask must have its image's size or the network's, {size} x {size}; {name} is "
+            f"{size_text(picture)} and its mask {size_text(known)}; resize the mask."
+        )
 
 
 def at_network_size(item: Input, original: np.ndarray, known: np.ndarray) -> Example:

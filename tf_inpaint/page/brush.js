@@ -17,6 +17,7 @@ let history = [];  // earlier contents of the paint layer, for Undo
 let position = [SIDE / 2, SIDE / 2];  // of the brush, in pixels of the canvas
 let isDown = false;
 let loads = 0;
+let shownPicture = null;
 
 const paintContext = () => find('.paint').getContext('2d', {willReadFrequently: true});
 const radius = () => Number(find('.radius').value);
@@ -61,7 +62,10 @@ function loadLayer(selector, source, load) {
 }
 
 function showValue() {
-    history = [];
+    // Undo brings back the paint that a mask or a ready-made hole replaces, but no other picture's.
+    if (props.value.picture == shownPicture) remember();
+    else history = [];
+    shownPicture = props.value.picture;
     isDown = false;
     loads += 1;
     loadLayer('.picture', props.value.picture, loads);

@@ -43,6 +43,22 @@ def read(file: str | os.PathLike, max_pixels: int) -> np.ndarray:
         ValueError: the file is not a picture, or the picture has more than `max_pixels` pixels or a
             side below `MIN_PICTURE_SIDE`.
     """
+    check_size(file, max_pixels, MIN_PICTURE_SIDE)
+    return images.read(file, Path(file).name)
+
+
+def check_size(file: str | os.PathLike, max_pixels: int, min_side: int = 1) -> None:
+    """Checks the size of the picture in an uploaded file, without decoding its pixels.
+
+    Args:
+        file: path of the file. A file that is no picture passes, for `images.read` names the
+            reason.
+        max_pixels: maximum of width times height.
+        min_side: minimum height and width in pixels.
+
+    Raises:
+        ValueError: the picture is too large or too small.
+    """
     name = Path(file).name
     too_large = (
         f"A picture of at most {max_pixels / 1e6:.3g} million pixels is required; {name} has"
@@ -52,17 +68,15 @@ def read(file: str | os.PathLike, max_pixels: int) -> np.ndarray:
             width, height = header.size
     except Image.DecompressionBombError:
         raise ValueError(f"{too_large} many more; make the picture smaller first.") from None
-    except Exception:
-        # A damaged file makes Pillow raise nearly any exception. `images.read` names the reason.
-        return images.read(file, name)
+    except Exception:  # A damaged file makes Pillow raise nearly any exception.
+        return
     if width * height > max_pixels:
         raise ValueError(f"{too_large} {width} x {height}; make the picture smaller first.")
-    if min(width, height) < MIN_PICTURE_SIDE:
+    if min(width, height) < min_side:
         raise ValueError(
-            f"A picture of at least {MIN_PICTURE_SIDE} x {MIN_PICTURE_SIDE} pixels is required; "
+            f"A picture of at least {min_side} x {min_side} pixels is required; "
             f"{name} has {width} x {height}; choose a larger picture."
         )
-    return images.read(file, name)
 
 
 def display_size(height: int, width: int) -> tuple[int, int]:
@@ -173,14 +187,32 @@ def hole_layer(
     square = images.center_crop(hidden, round(crop * coarse[0] / height))
     if mask:
         square[:] = masks.make(mask, *square.shape[:2], seed) == 0
-    paint = np.where(hidden, np.uint8((*PAINT_COLOR, 255)), np.uint8(0))
-    return place_on_canvas(enlarge(paint), (0, 0, 0, 0))
+    return paint(hidden[..., 0])
+
+
+def paint(hidden: np.ndarray, edge_opacity: int = 255) -> np.ndarray:
+    """Paints over a hole.
+
+    Args:
+        hidden: bool `[H, W]`, true in the hole.
+        edge_opacity: opacity of the pixels of the canvas that show hidden pixels and known pixels
+            of a large picture, 1 to 255.
+
+    Returns:
+        uint8 `[SIDE, SIDE, 4]`, transparent where nothing is hidden.
+    """
+    size = display_size(*hidden.shape)
+    is_touched, is_covered = resize_any(hidden, *size), ~resize_any(~hidden, *size)
+    layer = np.zeros((*size, 4), np.uint8)
+    layer[is_touched] = (*PAINT_COLOR, edge_opacity)
+    layer[is_covered, 3] = 255
+    return place_on_canvas(layer, (0, 0, 0, 0))
 
 
 def to_data_url(picture: np.ndarray) -> str:
-    """Encodes a picture `[H, W, 3 or 4]` as the data URL of a PNG file, for a browser."""
+    """Encodes a picture `[H, W, 1, 3 or 4]` as the data URL of a PNG file, for a browser."""
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
+    images.to_image(picture).save(stream, "PNG")
     return PNG_PREFIX + base64.b64encode(stream.getvalue()).decode()
 
 
@@ -208,31 +240,50 @@ def decode_layer(data_url: str) -> np.ndarray:
         ) from None
 
 
-def painted_pixels(layer: np.ndarray, height: int, width: int) -> np.ndarray:
+def painted_pixels(
+    layer: np.ndarray,
+    height: int,
+    width: int,
+    hole: np.ndarray | None = None,
+    edge_opacity: int = 255,
+) -> np.ndarray:
     """Marks the pixels of a picture that the paint touches.
 
-    The least touch counts, because a pixel is either known or hidden.
+    The least touch counts, because a pixel is either known or hidden. A hole that was painted by
+    `paint` keeps its details, which are finer than the canvas, wherever nobody has changed the
+    paint.
 
     Args:
         layer: uint8 `[SIDE, SIDE, 4]`.
         height, width: size of the picture.
+        hole: bool `[height, width]`, the hole that the paint began with; None: no paint.
+        edge_opacity: opacity of the edges of this hole, see `paint`.
 
     Returns:
         bool `[height, width]`.
     """
-    opaque = _middle_of_canvas(layer[..., 3] > 0, *display_size(height, width))
-    return _resize_any(opaque, height, width)
+
+    def touched(opaque: np.ndarray) -> np.ndarray:
+        opaque = _middle_of_canvas(opaque, *display_size(height, width))
+        return resize_any(opaque, height, width)
+
+    opacity = layer[..., 3]
+    if hole is None:
+        return touched(opacity > 0)
+    is_changed = opacity != paint(hole, edge_opacity)[..., 3]
+    return touched(is_changed & (opacity > 0)) | (hole & touched(opacity > 0))
 
 
-def _resize_any(marked: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize_any(marked: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resizes bool `[h, w]` to `[height, width]`.
 
     A pixel of the result is true if it overlaps at least one true pixel.
     """
     for count in (height, width):
         rows = len(marked)
-        sums = np.concatenate([np.zeros_like(marked[:1], int), marked.cumsum(axis=0)])
         first = np.arange(count) * rows // count
         last = -(-np.arange(1, count + 1) * rows // count)
+        sums = np.zeros((rows + 1, marked.shape[1]), np.int32)
+        marked.cumsum(axis=0, dtype=np.int32, out=sums[1:])
         marked = (sums[last] > sums[first]).T
     return marked

@@ -4,22 +4,25 @@ This module knows nothing of Gradio.
 """
 
 import dataclasses
+import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tf_inpaint.compositing.mask_growth import grow
 from tf_inpaint.config import PaintConfig
-from tf_inpaint.files import file_details, heat_maps, images
+from tf_inpaint.files import file_details, images
 from tf_inpaint.files.file_details import FileDetails
-from tf_inpaint.inputs.masked_images import convert_channels
+from tf_inpaint.inputs.masked_images import check_mask_size, convert_channels
 from tf_inpaint.inputs.named_images import Input
 from tf_inpaint.inputs.result_files import ResultWriter
-from tf_inpaint.page import canvas
-from tf_inpaint.page.page_search import Alternatives, PageSearch, SearchResult
+from tf_inpaint.page import canvas, page_picture
+from tf_inpaint.page.page_picture import Picture
+from tf_inpaint.page.page_results import Values, alternatives_values, status_text, write_files
+from tf_inpaint.page.page_search import PageSearch, SearchResult
 
 HOLES = {
     "none": "",
@@ -36,22 +39,6 @@ HOLES = {
 """Names of the masks of the ready-made holes, by the label on the page."""
 FINE_MASKS = {"random", "grid"}
 """Masks that leave no known pixel in a picture that is reduced for the network."""
-SECONDS_PER_FRAME = 0.1
-"""Duration of a frame of the film."""
-
-Values = dict[str, Any]
-"""New values of parts of the page, by the name of the part."""
-
-
-class Picture(NamedTuple):
-    """The picture that a visitor works on."""
-
-    key: str
-    """Name of the picture, which sets the random numbers of the search together with the seed."""
-    pixels: np.ndarray
-    """uint8 `[H, W, C]`, with the number of channels of the network."""
-    details: FileDetails = FileDetails()
-    """What the file of the picture has beside its pixels."""
 
 
 class Controller:
@@ -67,6 +54,7 @@ class Controller:
         self.search = search
         self.config = config
         self.writer = ResultWriter(config.format)
+        self.canvas_numbers = itertools.count()
         self.pictures = [self.picture(item.key, item.read()) for item in inputs]
 
     def picture(self, key: str, pixels: np.ndarray, details: FileDetails | None = None) -> Picture:
@@ -103,46 +91,97 @@ class Controller:
             )
         return self.show_picture(self.pictures[index], hole)
 
-    def upload_picture(self, file: str, hole: str, keep: bool = False) -> Values:
-        """Shows the picture in an uploaded file with a ready-made hole, and deletes the file.
+    def upload_picture(self, file: str, hole: str | None, keep: bool = False) -> Values:
+        """Shows the picture in an uploaded file, and deletes the file.
+
+        The transparent part of the picture is the hole. A picture without a transparent part gets
+        a ready-made hole.
 
         Args:
             file: path of the file.
-            hole: one of `HOLES`.
+            hole: one of `HOLES`; None: none.
             keep: whether the file is one of the page itself, which is not deleted.
 
         Raises:
             ValueError: the picture is invalid, too large or too small, or no file was uploaded.
         """
-        if not isinstance(file, str):
-            raise ValueError(
-                f"An uploaded picture must be one file; received {file!r:.60}; upload a picture."
-            )
-        try:
-            pixels = canvas.read(file, self.config.most_pixels)
-            details = file_details.read(file)
-        finally:
-            if not keep:
-                Path(file).unlink(missing_ok=True)
-        return self.show_picture(self.picture(Path(file).name, pixels, details), hole)
+        with page_picture.uploaded(file, keep) as path:
+            pixels = canvas.read(path, self.config.most_pixels)
+            details = file_details.read(path)
+        picture = self.picture(path.name, pixels, details)
+        hidden, note = page_picture.transparent_pixels(details.alpha)
+        if hidden is None:
+            return self.show_picture(picture, hole, note)
+        return self.show_picture_with_hole(picture, hidden, note)
 
-    def show_picture(self, picture: Picture, hole: str) -> Values:
+    def upload_mask(self, file: str, picture: Picture, keep: bool = False) -> Values:
+        """Shows the hole of an uploaded mask on the picture, and deletes the file.
+
+        As in `complete`, a mask of the size of the network reduces the picture to this size.
+
+        Args:
+            file: path of the file.
+            picture: picture on the canvas.
+            keep: whether the file is one of the page itself, which is not deleted.
+
+        Raises:
+            ValueError: the mask is invalid or of another size, or no file was uploaded.
+        """
+        with page_picture.uploaded(file, keep) as path:
+            known = page_picture.read_mask(path, self.config.most_pixels)
+        size, note = self.search.size, page_picture.mask_note(known)
+        check_mask_size(known, picture.pixels, picture.key, size)
+        if known.shape[:2] != picture.pixels.shape[:2]:
+            crop = self.crop(picture)
+            pixels = images.fit(picture.pixels, size, self.search.channels, crop)
+            picture = Picture(picture.key, pixels, picture.details.fit(size, crop))
+            note = f"The picture now has the size of the mask, {size} x {size}. {note}".strip()
+        return self.show_picture_with_hole(picture, known[..., 0] == 0, note)
+
+    def invert_hole(self, layer_url: str, picture: Picture) -> Values:
+        """Shows the picture with a hole where nothing was painted, and only there."""
+        visible = self.visible_part(picture)
+        return self.show_picture_with_hole(picture, visible & ~picture.painted_pixels(layer_url))
+
+    def save_mask(self, layer_url: str, picture: Picture) -> Values:
+        """Gives the painted hole as a mask: a PNG file of the size of the picture.
+
+        Raises:
+            ValueError: no pixel that can be filled is painted.
+        """
+        hidden = self.hidden_pixels(layer_url, picture)
+        levels = np.where(hidden, 0, 255).astype(np.uint8)[..., None]
+        return {"mask_file": {"name": picture.mask_name, "source": canvas.to_data_url(levels)}}
+
+    def show_picture(self, picture: Picture, hole: str | None, note: str = "") -> Values:
         """Shows another picture. A hole that this picture cannot have is replaced by none."""
-        labels = [
-            label
-            for label, mask in HOLES.items()
-            if self.has_network_size(picture) or mask not in FINE_MASKS
-        ]
+        labels = self.hole_labels(picture)
         hole = hole if hole in labels else labels[0]
-        note = "The network sees only the middle square. The pale part stays unchanged."
         return {
             "picture": picture,
-            "note": "" if self.visible_part(picture).all() else note,
             "hole": (labels, hole),
-            **self.show_hole(picture, hole),
+            **self.show_hole(picture, hole, note),
         }
 
-    def show_hole(self, picture: Picture, hole: str) -> Values:
+    def show_picture_with_hole(
+        self, picture: Picture, hidden: np.ndarray, note: str = ""
+    ) -> Values:
+        """Shows the picture with a hole that is not ready-made, bool `[H, W]`."""
+        picture = picture.with_hole(hidden)
+        return {
+            "picture": picture,
+            "hole": (self.hole_labels(picture), None),
+            **self.show_layer(picture, picture.paint(), note),
+        }
+
+    def hole_labels(self, picture: Picture) -> list[str]:
+        """The labels of the ready-made holes that the picture can have."""
+        has_network_size = self.has_network_size(picture)
+        return [
+            label for label, mask in HOLES.items() if has_network_size or mask not in FINE_MASKS
+        ]
+
+    def show_hole(self, picture: Picture, hole: str, note: str = "") -> Values:
         """Shows the picture with a ready-made hole on the canvas.
 
         Raises:
@@ -154,12 +193,22 @@ class Controller:
                 "choose one of them."
             )
         height, width = picture.pixels.shape[:2]
-        dimmed = canvas.dim_outside(picture.pixels, self.visible_part(picture))
         layer = canvas.hole_layer(
             HOLES[hole], height, width, (self.config.seed,), self.crop(picture)
         )
+        return self.show_layer(picture, layer, note)
+
+    def show_layer(self, picture: Picture, layer: np.ndarray, note: str) -> Values:
+        """Shows the picture under a layer of paint on the canvas, and a note below."""
+        visible = self.visible_part(picture)
+        if not visible.all():
+            note += " The network sees only the middle square. The pale part stays unchanged."
+        dimmed = canvas.dim_outside(picture.pixels, visible)
         picture_url = canvas.to_data_url(canvas.picture_layer(dimmed))
-        return {"canvas": {"picture": picture_url, "layer": canvas.to_data_url(layer)}}
+        values = {"picture": picture_url, "layer": canvas.to_data_url(layer)}
+        # A browser ignores an unchanged value, even if the visitor has painted in the meantime.
+        values["number"] = next(self.canvas_numbers)
+        return {"note": note.strip(), "canvas": values}
 
     def fill(
         self,
@@ -237,10 +286,9 @@ class Controller:
         Raises:
             ValueError: no pixel that can be filled is painted.
         """
-        layer = canvas.decode_layer(layer_url)
-        painted = canvas.painted_pixels(layer, *picture.pixels.shape[:2])
-        grown = grow(np.where(painted, 0, 1)[..., None], grow_mask)[..., 0] == 0
-        hidden = grown & self.visible_part(picture)
+        visible = self.visible_part(picture)
+        painted = picture.painted_pixels(layer_url) & visible
+        hidden = (grow(np.where(painted, 0, 1)[..., None], grow_mask)[..., 0] == 0) & visible
         if not hidden.any():
             raise ValueError(
                 "Paint on the picture is required; nothing is painted that can be filled; "
@@ -255,60 +303,3 @@ def to_int(value: Any) -> Any:
     Any other value stays, for the settings refuse it.
     """
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def write_files(
-    folder: Path, picture: Picture, result: SearchResult, known: np.ndarray, writer: ResultWriter
-) -> Values:
-    """Writes the picture and the film that a visitor can save.
-
-    Args:
-        folder: an existing folder.
-        picture: the picture. In its name, other characters than letters, digits, - and _ become _.
-        result: result of the search.
-        known: `[H, W, 1]`, 1 = the pixel is given, 0 = hole.
-        writer: writes the picture.
-    """
-    name = Path(picture.key).stem
-    stem = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
-    saved = writer.write(folder, f"{stem}_filled", result.picture, known, picture.details)
-    film = folder / f"{stem}_search.gif"
-    images.animate(film, result.film, SECONDS_PER_FRAME)
-    return {"film": str(film), "save_picture": str(folder / saved), "save_film": str(film)}
-
-
-def status_text(result: SearchResult, hidden: np.ndarray, known: np.ndarray) -> str:
-    """The sentences about a finished search.
-
-    Args:
-        result: result of the search.
-        hidden: bool `[H, W]`.
-        known: `[1, S, S, 1]`, the known pixels at the size of the network.
-    """
-    duration = f"Filled in {result.seconds:.1f} s with {result.steps} steps of the search."
-    if not known.any():
-        return f"{duration} No pixel was known, so the network made up the whole picture."
-    return f"{duration} {1 - hidden.mean():.0%} of the pixels are unchanged."
-
-
-def alternatives_values(
-    alternatives: Alternatives, original: np.ndarray, hidden: np.ndarray
-) -> Values:
-    """The alternatives, a heat map of the uncertainty, and its mean and maximum in the hole.
-
-    Args:
-        alternatives: result of `PageSearch.sample`.
-        original: uint8 `[H, W, C]`.
-        hidden: bool `[H, W]`.
-    """
-    uncertainty = alternatives.uncertainty[hidden]
-    largest = max(uncertainty.max(initial=0), 1e-6)
-    heat_map = heat_maps.heat_map(original, hidden, alternatives.uncertainty, largest)
-    return {
-        "alternatives": [
-            (canvas.resize_for_display(picture), f"alternative {number}")
-            for number, picture in enumerate(alternatives.pictures, 1)
-        ],
-        "heat": canvas.resize_for_display(heat_map),
-        "scale": (float(uncertainty.mean()), float(uncertainty.max())),
-    }

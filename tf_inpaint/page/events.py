@@ -4,14 +4,15 @@ import base64
 import contextlib
 import html
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 
 from tf_inpaint.page import canvas
-from tf_inpaint.page.controller import Controller, Picture, Values
+from tf_inpaint.page.controller import Controller
+from tf_inpaint.page.page_results import Values
 from tf_inpaint.page.style import CAPTIONS, HEAT_COLORS, asset, fill_in
 
 log = logging.getLogger("tf_inpaint")
@@ -37,46 +38,28 @@ FILL_OUTPUTS = (
 """Names of the parts that change while a hole is filled."""
 
 
+PICTURE_OUTPUTS = ("picture", "note", "hole", "canvas")
+"""Names of the parts that change with the picture or its hole."""
+QUICK = {"show_progress": "hidden", "concurrency_limit": 4, "api_visibility": "private"}
+"""Options of an event that takes less than a second or two."""
+
+
 def connect(parts: dict[str, gr.blocks.Block], controller: Controller) -> None:
     """Connects the parts of the page with the actions of the controller.
 
     Must be called inside the `gr.Blocks` of the page.
     """
-
-    def choose_picture(hole: str, event: gr.SelectData):
-        with errors_for_visitors():
-            return updates(parts, controller.choose_picture(event.index, hole))
-
-    def upload_picture(file: str, hole: str):
-        with errors_for_visitors():
-            # A forged event can name a file of the gallery, for Gradio keeps it beside the uploads.
-            keep = file in list(parts["pictures"].keep_in_cache)
-            return updates(parts, controller.upload_picture(file, hole, keep))
-
-    def show_hole(picture: Picture, hole: str):
-        with errors_for_visitors():
-            return updates(parts, controller.show_hole(picture, hole))
+    connect_holes(parts, controller)
 
     def fill(*values):
         with errors_for_visitors():
             for new_values in controller.fill(*values):
                 yield updates(parts, new_values)
 
-    def named(*names: str) -> list[gr.blocks.Block]:
-        return [parts[name] for name in names]
-
-    # Choose a picture or a ready-made hole.
-    picture_parts = named("picture", "note", "hole", "canvas")
-    quick = {"show_progress": "hidden", "concurrency_limit": 4, "api_visibility": "private"}
-    parts["pictures"].select(choose_picture, parts["hole"], picture_parts, **quick)
-    parts["upload"].upload(upload_picture, named("upload", "hole"), picture_parts, **quick)
-    parts["hole"].input(show_hole, named("picture", "hole"), parts["canvas"], **quick)
-
-    # Fill the hole.
     parts["fill"].click(
         fill,
-        named("canvas", "picture", *SETTINGS),
-        named(*FILL_OUTPUTS),
+        [parts[name] for name in ("canvas", "picture", *SETTINGS)],
+        [parts[name] for name in FILL_OUTPUTS],
         concurrency_limit=1,
         show_progress="minimal",
         show_progress_on=parts["status"],
@@ -84,6 +67,48 @@ def connect(parts: dict[str, gr.blocks.Block], controller: Controller) -> None:
         js=asset("read_paint.js"),
     )
     parts["fill"].click(None, js=asset("scroll_to_results.js"))
+
+
+def connect_holes(parts: dict[str, gr.blocks.Block], controller: Controller) -> None:
+    """Connects the parts in which a visitor chooses a picture and its hole; see `connect`."""
+
+    def choose_picture(hole: str, event: gr.SelectData):
+        with errors_for_visitors():
+            return updates(parts, controller.choose_picture(event.index, hole))
+
+    def answer(action: Callable[..., Values]) -> Callable:
+        def update(*values):
+            with errors_for_visitors():
+                return updates(parts, action(*values))
+
+        update.__name__ = action.__name__
+        return update
+
+    def answer_upload(action: Callable[..., Values]) -> Callable:
+        def update(file: str, value: object):
+            # A forged event can name a file of the gallery, for Gradio keeps it beside the uploads.
+            keep = file in list(parts["pictures"].keep_in_cache)
+            return answer(action)(file, value, keep)
+
+        update.__name__ = action.__name__
+        return update
+
+    # Choose a picture or a ready-made hole.
+    picture, hole = parts["picture"], parts["hole"]
+    outputs = [parts[name] for name in PICTURE_OUTPUTS]
+    parts["pictures"].select(choose_picture, hole, outputs, **QUICK)
+    upload, load_mask = parts["upload"], parts["load_mask"]
+    upload.upload(answer_upload(controller.upload_picture), [upload, hole], outputs, **QUICK)
+    shown = [parts["note"], parts["canvas"]]
+    hole.input(answer(controller.show_hole), [picture, hole], shown, **QUICK)
+
+    # Load, invert and save a mask.
+    load_mask.upload(answer_upload(controller.upload_mask), [load_mask, picture], outputs, **QUICK)
+    paint = {"inputs": [parts["canvas"], picture], "js": asset("read_paint.js"), **QUICK}
+    parts["invert"].click(answer(controller.invert_hole), outputs=outputs, **paint)
+    file = parts["mask_file"]
+    saving = parts["save_mask"].click(answer(controller.save_mask), outputs=file, **paint)
+    saving.success(None, file, js=asset("download.js"))
 
 
 def updates(parts: dict[str, gr.blocks.Block], values: Values) -> dict[gr.blocks.Block, object]:

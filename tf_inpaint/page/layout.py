@@ -4,8 +4,9 @@ import gradio as gr
 
 from tf_inpaint.config import PaintConfig
 from tf_inpaint.page import canvas, style
-from tf_inpaint.page.controller import HOLES, Controller, Values
+from tf_inpaint.page.controller import HOLES, Controller
 from tf_inpaint.page.events import connect
+from tf_inpaint.page.page_results import Values
 from tf_inpaint.page.refusals import Page
 from tf_inpaint.page.style import asset
 
@@ -71,7 +72,7 @@ def picture_and_hole(controller: Controller, values: Values) -> Parts:
     )
     parts["upload"] = gr.UploadButton("Upload your picture", file_types=["image"], size="md")
 
-    # Canvas and ready-made holes.
+    # Canvas, masks and ready-made holes.
     gr.Markdown("## 2. Paint over the part to fill in", elem_classes="step")
     parts["canvas"] = gr.HTML(
         values["canvas"],
@@ -81,6 +82,12 @@ def picture_and_hole(controller: Controller, values: Values) -> Parts:
         padding=False,
         elem_id="canvas",
     )
+    with gr.Row(elem_id="masks"):
+        quiet = {"size": "sm", "min_width": 80}
+        parts["load_mask"] = gr.UploadButton("Load mask", file_types=["image"], **quiet)
+        parts["save_mask"] = gr.Button("Save mask", **quiet)
+        parts["invert"] = gr.Button("Invert", **quiet)
+    parts["mask_file"] = gr.HTML(visible=False)
     parts["note"] = gr.Markdown(values["note"], elem_classes="hint")
     labels, label = values["hole"]
     parts["hole"] = gr.Radio(labels, value=label, label="Or start with a ready-made hole")
