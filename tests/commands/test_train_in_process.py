@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import shutil
 import zlib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 import tiny
 from PIL import Image
+from rounding import kernel_tolerance
 from small_training import CONFIG, file_contents, train_exit
 
 from tf_inpaint import train
@@ -132,6 +134,33 @@ def test_samples_and_metrics_are_those_of_the_saved_networks(pictures, tmp_path,
     assert run_directory.read_config(folder).steps == 6
     rows = (folder / "metrics.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["step", "2", "4", "6"]
+
+
+def test_run_of_an_earlier_version_goes_on(tmp_path):
+    """The run has two steps of commit a474254, which took two more with these losses.
+
+    python -m tf_inpaint.train --dataset=digits --image_size=16 --width=1 --latent_size=2 \\
+        --batch_size=4 --steps=2 --encoder_steps=0 --checkpoint_every=2 --sample_every=2 \\
+        --log_every=2 --measure_every=0 --learning_rate=0.01
+    """
+    folder = tmp_path / "run"
+    shutil.copytree(Path(__file__).with_name("earlier_run"), folder)
+    assert run_directory.load(folder).step == 2
+    old = run_directory.read_config(folder)
+    assert old.jit_compile == "false"  # It was a boolean.
+    config = dataclasses.replace(old, run_dir=str(folder), steps=4, mean_images=0)
+    assert train.run(config) == 0
+    (row,) = callbacks.read_metrics(folder / "metrics.csv")
+    expected = {
+        "step": 4,
+        "discriminator_loss": 1.3337208032608032,
+        "generator_loss": 0.687025785446167,
+        "diversity": 5.103618241264485e-05,
+    }
+    for name, value in expected.items():
+        # The samples are nearly equal, so that rounding is a large part of their diversity.
+        tolerance = 0.02 if name == "diversity" else kernel_tolerance(1e-3)
+        assert row[name] == pytest.approx(value, rel=tolerance), name
 
 
 # --- refusals
