@@ -16,12 +16,12 @@ import io
 import logging
 from collections.abc import Sequence
 from itertools import chain, islice
-from pathlib import Path
 
 from tf_inpaint.config import ClientConfig
 from tf_inpaint.files import folders, images
 from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.files.journal import Journal
+from tf_inpaint.files.paths import local_path
 from tf_inpaint.inputs.input_versions import forget_edited, inputs_entry
 from tf_inpaint.inputs.mask_sources import ALPHA, MaskFolder, MaskSource, new_mask_source
 from tf_inpaint.inputs.named_images import Input, files, rename_for_job
@@ -63,7 +63,7 @@ class ClientJob:
 
     def __init__(self, config: ClientConfig):
         self.config = config
-        self.out_dir = Path(config.out_dir)
+        self.out_dir = local_path("out_dir", config.out_dir)
         self.writer = ResultWriter(config.format, has_alpha=config.mask != ALPHA)
         self.settings = dataclasses.asdict(config) | {"command": "client"}
         fields = {"file": str, "completion": str}
@@ -139,7 +139,7 @@ class ClientJob:
 
 def run(config: ClientConfig) -> int:
     """Completes every image; returns 0, or 1 if some images failed."""
-    with locked(Path(config.out_dir)):
+    with locked(local_path("out_dir", config.out_dir)):
         return run_locked(config)
 
 

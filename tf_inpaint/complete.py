@@ -32,7 +32,7 @@ from tf_inpaint.completion.block_tasks import TaskResult
 from tf_inpaint.completion.image_completer import ImageCompleter
 from tf_inpaint.completion.job import Job
 from tf_inpaint.config import CompleteConfig, TrainConfig
-from tf_inpaint.files import folders
+from tf_inpaint.files import folders, paths
 from tf_inpaint.inputs.mask_sources import ALPHA
 from tf_inpaint.inputs.named_images import (
     Input,
@@ -86,8 +86,8 @@ def new_plan(config: CompleteConfig, cluster: Cluster | None = None) -> Plan:
     from tf_inpaint.runs import required_memory, run_directory
 
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
-    trained = with_dataset(run_directory.read_config(Path(config.run_dir)), config.dataset)
-    out_dir = Path(config.out_dir) if config.out_dir else default_out_dir(config)
+    trained = with_dataset(run_directory.read_config(config.run_dir), config.dataset)
+    out_dir = paths.to_path(config.out_dir) if config.out_dir else default_out_dir(config)
     recorded = None if config.overwrite else folders.read_object(out_dir / "config.json")
     config = with_devices(config.with_threads(recorded), cluster)
     if not cluster:
@@ -132,8 +132,9 @@ def default_out_dir(config: CompleteConfig) -> Path:
 
     So a job with another mask does not meet the files of the first one.
     """
-    mask = Path(os.path.abspath(config.mask))
-    return Path(config.run_dir) / "completions" / (mask.name if mask.is_dir() else mask.stem)
+    mask = paths.url_path(config.mask) or Path(os.path.abspath(config.mask))
+    folder = paths.to_path(config.run_dir) / "completions"
+    return folder / (mask.name if mask.is_dir() else mask.stem)
 
 
 def find_images(config: CompleteConfig, trained: TrainConfig, out_dir: Path) -> list[Input]:
@@ -169,6 +170,7 @@ def complete_here(plan: Plan, todo: Sequence[Input], failures: dict[str, str]) -
             job.begin()
             for row in completer.complete(block, bar, films(plan)):
                 job.append(row)
+            job.journal.flush()
 
 
 def complete_on_cluster(
@@ -191,11 +193,11 @@ def complete_on_cluster(
         if not first:
             return
         job.begin()
-        paths = job.out_dir / "config.json", Path(config.run_dir, "config.json")
+        files = [folder / "config.json" for folder in (job.out_dir, paths.to_path(config.run_dir))]
         for task, result in do_tasks(
             itertools.chain([first], tasks),
             functools.partial(block_tasks.new_worker, completer),
-            Surroundings(paths, config.threads, config.worker_gpus),
+            Surroundings(files, config.threads, config.worker_gpus),
             cluster,
             config.workers,
         ):
@@ -204,6 +206,7 @@ def complete_on_cluster(
                 result = TaskResult([], reasons)
             for row in result.rows:
                 job.append(row)
+            job.journal.flush()
             failures |= result.failures
             bar.total -= len(result.failures)
             bar.update(len(result.rows))

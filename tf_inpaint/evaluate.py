@@ -18,7 +18,6 @@ import dataclasses
 import functools
 import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from tf_inpaint.config import EvaluateConfig, TrainConfig
 from tf_inpaint.evaluation.results import Results
 from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.files.folders import read_object
+from tf_inpaint.files.paths import local_path, real, to_path
 from tf_inpaint.inputs.mask_sources import MaskSource, new_mask_source
 from tf_inpaint.inputs.masked_images import ExampleMaker
 from tf_inpaint.inputs.named_images import held_out, pictures
@@ -55,7 +55,7 @@ def run(config: EvaluateConfig) -> int:
     for settings in configs.values():
         required_memory.check_search(config, settings)
     runs = compared_runs.load_runs(folders)
-    out_dir = Path(config.out_dir or Path(folders[0]) / "evaluation")
+    out_dir = local_path("out_dir", config.out_dir or to_path(folders[0]) / "evaluation")
     with locked(out_dir):
         return evaluate_runs(config, trained, runs, out_dir)
 
@@ -126,7 +126,7 @@ def job_settings(config: EvaluateConfig, identities: Mapping[str, str]) -> dict[
         "command": "evaluate",
         "runs": dict(identities),
         "mask_sources": {
-            Path(mask).name: mask if mask in NAMES else os.path.realpath(mask)
+            Path(mask).name: mask if mask in NAMES else str(real(to_path(mask)))
             for mask in config.masks
         },
     }

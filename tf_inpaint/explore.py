@@ -24,6 +24,7 @@ import numpy as np
 from tf_inpaint.config import ExploreConfig
 from tf_inpaint.config.explore_config import FILMS
 from tf_inpaint.files import folders, images
+from tf_inpaint.files.paths import local_path, to_path
 
 if TYPE_CHECKING:
     from tf_inpaint.exploration.picture_sheets import Exploration
@@ -36,10 +37,10 @@ def run(config: ExploreConfig) -> int:
 
     # Find the run, and claim the folder before any work.
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
-    folder = Path(config.run_dir)
+    folder = to_path(config.run_dir)
     picture_memory.check_pictures(config, run_directory.read_config(folder))
     name = f"{config.kind}.{config.format if config.kind in FILMS else 'png'}"
-    out_dir = Path(config.out_dir or folder / "exploration" / config.kind)
+    out_dir = local_path("out_dir", config.out_dir or folder / "exploration" / config.kind)
     names = [name, "exploration.json", "latents.npz"]
     folders.claim(out_dir, names, config.overwrite)
 
@@ -70,7 +71,7 @@ def explore(config: ExploreConfig) -> "tuple[int | None, Exploration]":
         "nearest": memorization.nearest_images,
         "walk": latent_space.walk,
     }
-    trained = run_directory.load(Path(config.run_dir))
+    trained = run_directory.load(config.run_dir)
     trained = trained._replace(config=with_dataset(trained.config, config.dataset))
     return trained.step, kinds[config.kind](config, trained)
 

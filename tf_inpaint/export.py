@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 from tf_inpaint.config import ExportConfig
+from tf_inpaint.files import paths
 from tf_inpaint.files.atomic_writing import remove_unlocked
 from tf_inpaint.files.folder_lock import locked
 
@@ -49,10 +50,11 @@ def run(config: ExportConfig) -> int:
     config = dataclasses.replace(config, run_dir=config.run_dir or str(run_directory.newest()))
     # Samples are drawn one image at a time, so their number is left out.
     required_memory.check_search(
-        dataclasses.replace(config, samples=0), run_directory.read_config(Path(config.run_dir))
+        dataclasses.replace(config, samples=0), run_directory.read_config(config.run_dir)
     )
     trained = run_directory.load(config.run_dir)
-    folder = Path(config.export_dir or Path("export") / Path(config.run_dir).absolute().name)
+    name = paths.to_path(config.run_dir).absolute().name
+    folder = paths.local_path("export_dir", config.export_dir or Path("export") / name)
     target = folder / str(next_version(folder, config.version))
     check_max_pixels(config.max_pixels, trained.config.image_size)
     started = time.perf_counter()

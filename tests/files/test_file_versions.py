@@ -7,6 +7,7 @@ import pytest
 
 from tf_inpaint.files import file_versions
 from tf_inpaint.files.file_versions import read_version
+from tf_inpaint.files.paths import to_path
 
 
 @pytest.fixture
@@ -58,3 +59,23 @@ def test_only_a_regular_file_has_a_version(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name in ("pipe", "absent", ".", "a\0b"):
         assert read_version(tmp_path / name, {}) is None
+
+
+def test_version_at_a_url_has_the_stamp_of_its_store(tmp_path, monkeypatch):
+    """The content is read only if the stamp is another one, or if the store has none."""
+    path = to_path(f"memory:/{tmp_path}/file")
+    assert read_version(path, {}) is None
+    path.write_bytes(b"abc")
+    recorded = read_version(path, {})
+    digest = hashlib.sha256(b"abc").hexdigest()
+    assert recorded == {"size": 3, "stamp": recorded["stamp"], "sha256": digest}
+    with monkeypatch.context() as patches:
+        patches.setattr(file_versions, "remember", None)
+        assert read_version(path, recorded) == recorded
+    path.write_bytes(b"abd")
+    changed = read_version(path, recorded)
+    assert changed["stamp"] != recorded["stamp"] and changed["sha256"] != digest
+    monkeypatch.setattr(file_versions, "STAMPS", ())
+    unknown = read_version(path, {})
+    path.write_bytes(b"abc")
+    assert unknown["stamp"] is None and read_version(path, unknown)["sha256"] == digest

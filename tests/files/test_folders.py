@@ -7,8 +7,10 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from sentences import assert_one_sentence
 
 from tf_inpaint.files import folders, images
+from tf_inpaint.files.paths import to_path
 
 SETTINGS = {"command": "complete", "steps": 5, "count": 3}
 
@@ -180,3 +182,59 @@ def test_files_are_written_all_or_none(tmp_path, error):
     with folders.all_or_none(tmp_path, names):
         (tmp_path / "grid.png").write_text("")
     assert {path.name for path in tmp_path.iterdir()} == {"grid.png", "latents.npz"}
+
+
+class TestUrl:
+    """The output folder at a URL."""
+
+    @pytest.fixture
+    def url(self, tmp_path):
+        """The path of the URL, whose folder is empty."""
+        return to_path(f"memory:/{tmp_path}")
+
+    def test_job_is_checked_as_on_this_machine(self, url):
+        """A new folder, the same job, and other files."""
+        check(url)
+        folders.begin(url, SETTINGS)
+        check(url)
+        with pytest.raises(ValueError, match="differs in steps"):
+            check(url, steps=6)
+        with pytest.raises(ValueError, match="holds something else"):
+            folders.check(url, SETTINGS | {"command": "client"}, {}, True)
+
+    def test_signs_of_a_pattern_are_refused(self):
+        """A driver would write into other folders."""
+        for sign in "*?[":
+            with pytest.raises(ValueError) as error:
+                check(to_path(f"memory://a{sign}/b"))
+            assert_one_sentence(error.value, [f"memory://a{sign}/b"])
+
+    def test_exactly_the_given_files_are_removed(self, url):
+        """A name may have the signs of a pattern, and a file may be missing."""
+        for name in ("a[1].png", "a1.png", "b/c.png", "b/d.png"):
+            (url / name).write_bytes(b"a")
+        names = ["a[1].png", "b/c.png", "missing.png", "missing[1].png"]
+        folders.remove_files(url, [url / name for name in names])
+        assert sorted(path.name for path in url.iterdir()) == ["a1.png", "b"]
+        assert [path.name for path in (url / "b").iterdir()] == ["d.png"]
+
+    def test_missing_and_empty_pictures_are_damaged(self, url):
+        """A store shows whole files only, so the others are not read."""
+        for name, data in {"a.png": b"a", "b.png": b""}.items():
+            (url / name).write_bytes(data)
+        done = {name: {"completion": name} for name in ("a.png", "b.png", "c.png")}
+        folders.forget_damaged(url, done, folders.completion_paths(url, done, done))
+        assert list(done) == ["a.png"]
+        folders.forget_damaged(url / "x", done, folders.completion_paths(url / "x", done, done))
+        assert not done
+
+    def test_a_file_is_written_as_a_whole_or_not_at_all(self, url):
+        """The temporary file is on this machine."""
+        with pytest.raises(KeyboardInterrupt), images.atomic(url / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+        assert not (url / "a.txt").exists() and not temporary.exists()
+        with images.atomic(url / "a.txt") as temporary:
+            temporary.write_text("whole")
+            assert not (url / "a.txt").exists() and temporary.suffix == ".txt"
+        assert (url / "a.txt").read_text() == "whole" and not temporary.exists()

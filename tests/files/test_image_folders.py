@@ -8,6 +8,7 @@ from PIL import Image
 
 from tf_inpaint.files import images
 from tf_inpaint.files.image_folders import EXTENSIONS, list_files, scan
+from tf_inpaint.files.paths import to_path
 
 
 def touch(folder, *names):
@@ -117,3 +118,15 @@ def test_names_need_not_be_utf8(tmp_path):
     name = os.fsdecode(b"caf\xe9.png")
     touch(tmp_path, name)
     assert list_files(tmp_path) == [name]
+
+
+def test_url_is_listed_as_a_folder_of_this_machine(tmp_path):
+    """Also with an object that has the name of the folder, as some stores have."""
+    names = ["b.png", "x/a.JPG", "x/y/c.tif", "x/.hidden/d.png", ".e.png", "f.txt", "out/g.png"]
+    touch(tmp_path, *names, "h")
+    url = to_path(f"memory:/{tmp_path}", keep_listings=True)
+    for name in (*names, "h"):
+        (url / name).write_bytes(b"")
+    url.fs.store[f"{url.path}/x/"] = url.fs.store[f"{url.path}/h"]
+    assert scan(url, to_path(str(url / "out"))) == scan(tmp_path, tmp_path / "out")
+    assert scan(url).images == scan(tmp_path).images

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tf_inpaint.files.journal import Journal
+from tf_inpaint.files.journal import Journal, journal_at
+from tf_inpaint.files.paths import to_path
 
 ROWS = [{"file": "a.png", "energy": 1.5}, {"file": "b\nü.png", "energy": None}]
 
@@ -103,3 +104,56 @@ def test_a_damaged_line_is_refused_and_stays(tmp_path, line):
     with pytest.raises(ValueError, match=r"a JSON object on every line; .*journal.jsonl has b"):
         journal.recover()
     assert journal.path.read_bytes() == data
+
+
+class TestObjectJournal:
+    """A journal at a URL."""
+
+    @pytest.fixture
+    def journal(self, tmp_path):
+        """A journal that does not exist yet."""
+        return journal_at(to_path(f"memory:/{tmp_path}/.journal.jsonl"))
+
+    def test_rows_come_back_in_their_order(self, journal):
+        """`flush` writes all rows since the last call as one object."""
+        assert journal.recover() == []
+        for number in range(12):
+            journal.append([{"number": number}])
+            if number % 3 == 1:
+                journal.flush()
+        other = journal_at(journal.path)
+        assert [row["number"] for row in other.recover()] == list(range(11))
+        assert len(list(journal.path.iterdir())) == 4
+        other.append([{"number": 12}])
+        other.flush()
+        other.flush()
+        assert [row["number"] for row in journal.recover()][-2:] == [10, 12]
+        assert len(list(journal.path.iterdir())) == 5
+
+    def test_half_an_object_counts_up_to_its_last_line(self, journal):
+        """Some file systems show files that are not written to the end."""
+        journal.append(ROWS)
+        journal.flush()
+        (first,) = journal.path.iterdir()
+        first.write_bytes(first.read_bytes()[:-5])
+        journal.append(ROWS[1:])
+        journal.flush()
+        assert journal.recover() == ROWS
+
+    def test_remove(self, journal):
+        """Nothing is left, and nothing may be there before."""
+        journal.remove()
+        journal.append(ROWS)
+        journal.flush()
+        journal.append(ROWS)
+        journal.remove()
+        journal.flush()
+        assert journal.recover() == [] and not journal.path.exists()
+
+    def test_path_on_this_machine_has_one_file(self, tmp_path):
+        """`flush` has nothing to do there."""
+        journal = journal_at(tmp_path / "journal.jsonl")
+        journal.append(ROWS)
+        assert journal.recover() == ROWS
+        journal.flush()
+        assert journal.recover() == ROWS

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tf_inpaint.cluster import worker_log
@@ -38,17 +39,17 @@ class Surroundings:
     """What a worker must share with the command: variables, packages and files.
 
     Args:
-        paths: files that every machine must see.
+        paths: paths of files that every machine must see.
         threads: number of threads of TensorFlow.
         gpus: number of GPUs of a worker.
     """
 
-    def __init__(self, paths: Iterable[str | os.PathLike], threads: int, gpus: float):
+    def __init__(self, paths: Iterable[Path], threads: int, gpus: float):
         self.folder = os.getcwd()
         self.variables = {
             name: value for name, value in os.environ.items() if name.startswith(PASSED_VARIABLES)
         }
-        self.files = {os.fspath(path): read(path) for path in paths}
+        self.files = {path: read(path) for path in paths}
         self.threads = threads
         self.gpus = gpus
         self.versions = versions()
@@ -89,11 +90,10 @@ class Surroundings:
             tf.config.set_visible_devices([], "GPU")
 
 
-def read(path: str | os.PathLike) -> bytes | None:
+def read(path: Path) -> bytes | None:
     """Returns the content of a file, or None if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return path.read_bytes()
     except OSError:
         return None
 

@@ -13,7 +13,8 @@ from tf_inpaint.completion.report_page import write_page
 from tf_inpaint.completion.sheet import write_sheet
 from tf_inpaint.config import CompleteConfig
 from tf_inpaint.files import folders, images, npz_arrays
-from tf_inpaint.files.journal import Journal
+from tf_inpaint.files.journal import Journal, journal_at
+from tf_inpaint.files.url_contents import local_copies
 from tf_inpaint.inputs.input_versions import forget_edited
 from tf_inpaint.inputs.mask_sources import MaskSource
 from tf_inpaint.inputs.named_images import Input
@@ -41,7 +42,8 @@ class Job:
     """An output folder. The journal lists what is done, so a killed job loses at most one block.
 
     Args:
-        out_dir: folder, which `begin` makes. So a job that cannot start leaves nothing behind.
+        out_dir: folder, on this machine or at a URL. `begin` makes it, so a job that cannot start
+            leaves nothing behind.
         config: settings of the job. The job of a folder only goes on with the same settings. Where
             the block size is left open, a job keeps that of its folder.
         networks: `identity` of the run. The job only goes on with the same networks.
@@ -66,7 +68,7 @@ class Job:
         self.sheet = out_dir / f"sheet{part}.png"
         self.film = out_dir / f"search{part}.gif"
         self.page = out_dir / f"index{part}.html"
-        self.journal = Journal(out_dir / f".journal{part}.jsonl", FIELDS | {"z": list})
+        self.journal = journal_at(out_dir / f".journal{part}.jsonl", FIELDS | {"z": list})
         self.done: dict[str, dict] = {}
         # Images that no finished job has completed, by `Input.file`.
         self._new: set[str] = set()
@@ -81,8 +83,8 @@ class Job:
         Raises:
             ValueError: a file with results is damaged.
         """
-        if self.rows.exists():
-            rows = Journal(self.rows, FIELDS).read()
+        rows = Journal(self.rows, FIELDS).read()
+        if rows:
             # The latents are written before the rows, so they may be those of more images.
             latents = read_latents(self.latents)
             self.done = {row["file"]: row | {"z": latents.get(row["file"], [])} for row in rows}
@@ -132,11 +134,15 @@ class Job:
         """Deletes what an earlier job wrote, and nothing else."""
         rows = Journal(self.rows, FIELDS).read() + self.journal.recover()
         completions = [self.out_dir / row["completion"] for row in rows]
-        details = [self.out_dir / "details" / path.stem for path in completions]
-        pictures = [path for folder in details for path in folder.glob("*.png")]
-        pictures += [folder / "uncertainty.npy" for folder in details]
-        files = [self.rows, self.latents, self.sheet, self.film, self.page, self.journal.path]
+        stems = {path.stem for path in completions}
+        details = self.out_dir / "details"
+        existing = details.iterdir() if details.is_dir() else ()
+        detailed = [folder for folder in existing if folder.name in stems]
+        pictures = [path for folder in detailed for path in folder.glob("*.png")]
+        pictures += [folder / "uncertainty.npy" for folder in detailed]
+        files = [self.rows, self.latents, self.sheet, self.film, self.page]
         folders.remove_files(self.out_dir, completions + pictures + files)
+        self.journal.remove()
 
     def append(self, row: dict[str, Any]) -> None:
         """Appends the row of an image to the journal.
@@ -195,8 +201,9 @@ def read_latents(path: Path) -> dict[str, list[np.ndarray]]:
     """
     latents: dict[str, list[np.ndarray]] = {}
     try:
-        files = npz_arrays.read(path, "files").tolist()
-        rows = npz_arrays.read(path, "z").astype(np.float32)
+        with local_copies(path.parent, path.name) as copies:
+            files = npz_arrays.read(copies / path.name, "files").tolist()
+            rows = npz_arrays.read(copies / path.name, "z").astype(np.float32)
         for file, z in zip(files, rows, strict=True):
             latents.setdefault(file, []).append(z.reshape(rows.shape[1]))
     # Damage, and arrays that do not fit together, raise nearly any exception.

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -171,8 +172,23 @@ def refusal(error: Exception) -> Exception | None:
     """The error that a user can correct, or None: the error is a bug of this package."""
     if isinstance(error, ValueError) and is_raised_here(error):
         return error
+    if is_of_store(error):
+        return OSError(
+            "The files at a URL must be within reach; received "
+            f"{str(error).strip() or type(error).__name__}; check the URL, the credentials and the "
+            "connection."
+        )
     refused = disk_error(error) or error
     return refused if isinstance(refused, OSError) else None
+
+
+def is_of_store(error: BaseException) -> bool:
+    """Whether a driver of fsspec raised an error; a driver may raise nearly any exception."""
+    packages = {
+        (frame.f_globals.get("__package__") or "").split(".")[0]
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    }
+    return not packages.isdisjoint({"fsspec", "upath"})
 
 
 def disk_error(error: BaseException) -> OSError | None:

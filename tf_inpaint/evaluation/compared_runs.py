@@ -1,9 +1,9 @@
 """Runs that an evaluation compares: their folders, names and settings."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tf_inpaint.config import EvaluateConfig, TrainConfig
+from tf_inpaint.files.paths import to_path
 from tf_inpaint.inputs.named_images import with_dataset
 from tf_inpaint.runs import run_directory
 
@@ -16,7 +16,7 @@ def run_folders(config: EvaluateConfig) -> list[str]:
 
 def read_configs(folders: Sequence[str]) -> dict[str, TrainConfig]:
     """Returns the settings of each run by its folder."""
-    return {folder: run_directory.read_config(Path(folder)) for folder in folders}
+    return {folder: run_directory.read_config(folder) for folder in folders}
 
 
 def shared_config(configs: Mapping[str, TrainConfig], dataset: str = "") -> TrainConfig:
@@ -43,10 +43,11 @@ def shared_config(configs: Mapping[str, TrainConfig], dataset: str = "") -> Trai
 
 def run_labels(folders: Sequence[str]) -> list[str]:
     """Returns a name for each run: the name of its folder, or the path if two names are equal."""
-    names = [Path(folder).resolve().name for folder in folders]
+    resolved = [to_path(folder).resolve() for folder in folders]
+    names = [path.name for path in resolved]
     if len(set(names)) == len(names):
         return names
-    return ["_".join(Path(folder).resolve().parts[1:]) for folder in folders]
+    return ["_".join(path.parts[1:]) for path in resolved]
 
 
 def load_runs(folders: Sequence[str]) -> dict[str, run_directory.Run]:

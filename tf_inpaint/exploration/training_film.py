@@ -1,12 +1,11 @@
 """The exploration "film": the sample grids of a run, one after the other."""
 
-from pathlib import Path
-
 import numpy as np
 
 from tf_inpaint.config import ExploreConfig
 from tf_inpaint.exploration.picture_sheets import SCREEN, STRIP, Exploration
 from tf_inpaint.files import images
+from tf_inpaint.files.paths import to_path
 
 
 def film(config: ExploreConfig) -> Exploration:
@@ -16,7 +15,7 @@ def film(config: ExploreConfig) -> Exploration:
         ValueError: the run has fewer than two grids, or none at the steps of --every.
     """
     # Find the sample grids.
-    folder = Path(config.run_dir) / "samples"
+    folder = to_path(config.run_dir) / "samples"
     paths = sorted(folder.glob("*.png"))
     grids = {int(path.stem): path for path in paths if path.stem.isdecimal()}
     if len(grids) < 2:

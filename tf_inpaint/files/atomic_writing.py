@@ -5,6 +5,7 @@ import functools
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -27,7 +28,16 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
 
     A killed process leaves its temporary file. The next process that writes into the folder removes
     the file, see `remove_leftovers`.
+
+    For a URL, the temporary file is on this machine, and its content is sent at the end. An object
+    store shows whole objects only.
     """
+    if not isinstance(path, str | os.PathLike):
+        with tempfile.TemporaryDirectory(prefix=PREFIX[1:]) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            path.fs.put_file(str(temporary), path.path)
+        return
     path = Path(path)
     remove_leftovers(path.parent)
     temporary = path.with_name(f"{PREFIX}{secrets.token_hex(8)}{path.suffix}")

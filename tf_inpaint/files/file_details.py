@@ -1,5 +1,6 @@
 """What a picture file has beside the pixels that `images.read` returns, for files made from it."""
 
+import io
 import logging
 import os
 from typing import Any, NamedTuple, Self
@@ -76,7 +77,7 @@ def read(path: str | os.PathLike) -> FileDetails:
     Args:
         path: path of a file that `images.read` can read.
     """
-    with Image.open(path, formats=images.FORMATS) as picture:
+    with Image.open(images.readable(path), formats=images.FORMATS) as picture:
         # Pillow calls a JPEG file with further pictures, as phones write it, an MPO file.
         form = "JPEG" if picture.format == "MPO" else picture.format
         quality: dict[str, Any] = {}
@@ -84,7 +85,7 @@ def read(path: str | os.PathLike) -> FileDetails:
             quality = {"qtables": picture.quantization, "subsampling": get_sampling(picture)}
         details = FileDetails(
             format=form,
-            suffix=os.path.splitext(path)[1],
+            suffix=os.path.splitext(str(path))[1],
             is_lossy=form == "JPEG" or (form == "WEBP" and is_lossy_webp(path)),
             jpeg_quality=quality,
             profile=picture.info.get("icc_profile") or b"",
@@ -111,7 +112,8 @@ def read_exif(picture: Image.Image, path: str | os.PathLike) -> bytes:
 
 def is_lossy_webp(path: str | os.PathLike) -> bool:
     """Whether the first picture of a WebP file was compressed with a loss."""
-    with open(path, "rb") as file:
+    source = images.readable(path)
+    with source if isinstance(source, io.BytesIO) else open(path, "rb") as file:
         file.seek(12)
         while len(header := file.read(8)) == 8:
             name, size = header[:4], int.from_bytes(header[4:], "little")

@@ -28,11 +28,18 @@ log = logging.getLogger("tf_inpaint")
 
 
 def check_writable(out_dir: Path) -> None:
-    """Checks that a folder can be written, or can be made.
+    """Checks that a folder can be written, or can be made. A store says so when it is written.
 
     Raises:
         ValueError: it cannot.
     """
+    if not isinstance(out_dir, os.PathLike):
+        if set("*?[") & set(str(out_dir)):  # fsspec takes them for a pattern.
+            raise ValueError(
+                f"A URL to write must be one without *, ? and [; received {out_dir}; choose "
+                "another."
+            )
+        return
     existing = next(path for path in (out_dir, *out_dir.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise ValueError(
@@ -111,7 +118,7 @@ def check(
                 f"else, for {path} is no JSON object; restore the file, or choose another."
             )
     # Another machine of this job may be writing config.json at this moment, under a hidden name.
-    elif all(other.name[0] == "." for other in out_dir.iterdir()):
+    elif all(other.name[:1] in ("", ".") for other in out_dir.iterdir()):
         return
     # Even with --overwrite, only a job of this command is replaced: never a run or other files.
     if existing.get("command") != settings["command"]:
@@ -157,8 +164,13 @@ def make_below(out_dir: Path, *names: str) -> Path:
     for name in names:
         folder = folder / name
         check_no_link(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        make(folder)
     return folder
+
+
+def make(folder: Path) -> None:
+    """Makes a folder, and the folders above it. At a URL these must exist, such as the bucket."""
+    folder.mkdir(parents=isinstance(folder, os.PathLike), exist_ok=True)
 
 
 def check_no_link(folder: Path) -> None:
@@ -183,6 +195,9 @@ def remove_files(out_dir: Path, files: Iterable[Path]) -> None:
         out_dir: folder of the job.
         files: paths below `out_dir`. They need not exist.
     """
+    if not isinstance(out_dir, os.PathLike):
+        remove_objects(out_dir, {path.path for path in files})
+        return
     top = out_dir.resolve()
     folders = set()
     for file in files:
@@ -195,6 +210,17 @@ def remove_files(out_dir: Path, files: Iterable[Path]) -> None:
             folder.rmdir()
 
 
+def remove_objects(out_dir: Any, names: set[str]) -> None:
+    """Deletes files of a job at a URL; see `remove_files`. A store has no empty folders."""
+    store = out_dir.fs
+    existing = names.intersection(store.find(out_dir.path))
+    patterns = {name for name in existing if set("*?[") & set(name)}
+    for name in patterns:  # `rm` would take it for a pattern.
+        store.rm_file(name)
+    if existing - patterns:
+        store.rm(sorted(existing - patterns))
+
+
 def forget_damaged(
     out_dir: Path, done: dict[Any, dict], pictures: Mapping[Any, Iterable[Path]]
 ) -> None:
@@ -205,7 +231,10 @@ def forget_damaged(
         done: rows of the results by their keys.
         pictures: paths of the pictures of the results to check, by the keys of `done`.
     """
-    check = functools.cache(is_whole)  # Several results may share a picture.
+    if isinstance(out_dir, os.PathLike):
+        check = functools.cache(is_whole)  # Several results may share a picture.
+    else:
+        check = stored_files(out_dir).__contains__
     damaged = {key: path for key, paths in pictures.items() for path in paths if not check(path)}
     for key in damaged:
         del done[key]
@@ -252,9 +281,20 @@ def is_whole(path: Path) -> bool:
         return False
 
 
+def stored_files(folder: Any) -> set[Any]:
+    """Returns the paths of the files of a URL's folder that are not empty.
+
+    A store writes whole files. One list of all files takes less time than a look at each.
+    """
+    if not folder.exists():
+        return set()
+    names = [info["name"] for info in folder.fs.ls(folder.path, detail=True) if info["size"]]
+    return {folder / name.rpartition("/")[2] for name in names}
+
+
 def begin(out_dir: Path, settings: Mapping[str, Any]) -> None:
     """Makes the folder of a job, with its `config.json`."""
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make(out_dir)
     write_json(out_dir / "config.json", settings)
 
 

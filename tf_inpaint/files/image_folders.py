@@ -4,7 +4,7 @@ import logging
 import os
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif"),
@@ -29,18 +29,20 @@ class Listing(NamedTuple):
     """Number of the other files by their ending, and of the links to folders."""
 
 
-def scan(folder: str | os.PathLike, leave_out: Path | None = None) -> Listing:
+def scan(folder: Any, leave_out: Path | None = None) -> Listing:
     """Lists a folder.
 
     Does not follow symbolic links to folders, because links can form a circle.
 
     Args:
-        folder: path of the folder.
+        folder: path of the folder, on this machine or of a URL.
         leave_out: folder below `folder` that is not listed.
 
     Raises:
         FileNotFoundError, NotADirectoryError, PermissionError: the folder cannot be listed.
     """
+    if not isinstance(folder, str | os.PathLike):
+        return scan_url(folder, leave_out)
     folder = os.fspath(folder)
     left_out = leave_out and os.path.realpath(leave_out)
     if not os.path.isdir(folder):
@@ -76,7 +78,31 @@ def scan(folder: str | os.PathLike, leave_out: Path | None = None) -> Listing:
     return Listing(sorted(paths), unlisted, +others)
 
 
-def list_files(folder: str | os.PathLike) -> list[str]:
+def scan_url(folder: Any, leave_out: Any = None) -> Listing:
+    """Lists the folder of a URL; see `scan`. A subfolder that cannot be listed is an error."""
+    images: list[str] = []
+    others: Counter[str] = Counter()
+    prefixes = [""]
+    while prefixes:
+        prefix = prefixes.pop()
+        top = f"{folder.path.rstrip('/')}/{prefix}".rstrip("/")
+        for info in folder.fs.ls(top, detail=True):
+            path = info["name"].rstrip("/")
+            name = path.rpartition("/")[2]
+            # Some stores have an object with the name of the folder.
+            if path == top or name[0] == ".":
+                continue
+            if info["type"] == "directory":
+                if str(folder / prefix / name) != str(leave_out):
+                    prefixes.append(f"{prefix}{name}/")
+            elif name.lower().endswith(EXTENSIONS):
+                images.append(prefix + name)
+            else:
+                others[os.path.splitext(name)[1].lower() or "no ending"] += 1
+    return Listing(sorted(images), {}, +others)
+
+
+def list_files(folder: Any) -> list[str]:
     """Returns the image files of a folder, see `Listing`, and logs what else the folder holds.
 
     Raises:
@@ -89,7 +115,7 @@ def list_files(folder: str | os.PathLike) -> list[str]:
     return listing.images
 
 
-def log_others(folder: str | os.PathLike, others: Counter[str]) -> None:
+def log_others(folder: Any, others: Counter[str]) -> None:
     """Logs how many files of a folder are not taken as images, with their endings; see `Listing`.
 
     Logs nothing if there are none.

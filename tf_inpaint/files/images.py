@@ -7,13 +7,13 @@ range of the generator's tanh. C is 1 (gray) or 3 (RGB). This module needs only 
 import os
 import stat
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
 from tf_inpaint.files.atomic_writing import atomic
+from tf_inpaint.files.url_contents import readable
 
 MAX_PIXELS = 100_000_000
 """Maximum number of pixels in a picture that `read` accepts."""
@@ -74,8 +74,8 @@ def read(
     must lie in [0, 1].
 
     Args:
-        file: path of a regular JPEG, PNG, BMP, GIF, TIFF or WebP file, or such a file opened in
-            binary mode.
+        file: path of a regular JPEG, PNG, BMP, GIF, TIFF or WebP file, on this machine or of a
+            URL, or such a file opened in binary mode.
         name: name of the file in error messages. Default: the path.
         max_pixels: maximum number of pixels, which is checked before the pixels are decoded. More
             than `MAX_PIXELS` are never read.
@@ -90,6 +90,7 @@ def read(
         ValueError: the file is empty, truncated, too large or not a picture, or a pipe or device.
     """
     name = name or str(file)
+    file = readable(file)
     remedy = "replace or remove it"
     try:
         is_path = isinstance(file, str | os.PathLike)
@@ -144,7 +145,7 @@ def read_alpha(file: str | os.PathLike) -> np.ndarray | None:
     Returns:
         uint8 `[H, W, 1]`, 0 = transparent, 255 = opaque; None: the file has no transparency.
     """
-    with Image.open(file, formats=FORMATS) as picture:
+    with Image.open(readable(file), formats=FORMATS) as picture:
         if not _has_alpha(picture):
             return None
         ImageOps.exif_transpose(picture, in_place=True)
@@ -164,7 +165,7 @@ def has_one_color_and_transparency(file: str | os.PathLike) -> bool:
     Args:
         file: path of a file that `read` can read.
     """
-    with Image.open(file, formats=FORMATS) as picture:
+    with Image.open(readable(file), formats=FORMATS) as picture:
         if not _has_alpha(picture):
             return False
         levels = _convert(picture, lambda strip: np.asarray(strip.convert("RGBA")))
@@ -295,7 +296,7 @@ def animate(
     milliseconds[-1] = round(1000 * max(last_frame_seconds, seconds_per_frame))
     first, *others = map(to_image, frames)
     settings: dict = {"format": "GIF"}
-    if Path(path).suffix.lower() == ".webp":
+    if os.path.splitext(str(path))[1].lower() == ".webp":
         settings = {"format": "WEBP", "lossless": True, "method": 2}
     with atomic(path) as temporary:
         first.save(

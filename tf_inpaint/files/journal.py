@@ -4,6 +4,9 @@ A killed job reads its journal and goes on where it stopped.
 """
 
 import json
+import os
+import secrets
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -90,6 +93,9 @@ class Journal:
         with self.path.open("a") as file:
             file.write(text)
 
+    def flush(self) -> None:
+        """Writes what `append` has not written yet. Here, `append` writes at once."""
+
     def replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Writes the file again, with a line for each row."""
         with images.atomic(self.path) as temporary:
@@ -98,6 +104,48 @@ class Journal:
     def remove(self) -> None:
         """Deletes the file if it exists."""
         self.path.unlink(missing_ok=True)
+
+
+class ObjectJournal(Journal):
+    """A journal in an object store, where nothing can be appended to a file.
+
+    The journal is a folder with an object for each call of `flush`. The names of the objects give
+    their order.
+    """
+
+    def __init__(self, path: Any, fields: Mapping[str, Any] | None = None):
+        super().__init__(path, fields)
+        self.lines = ""
+
+    def read_bytes(self) -> bytes:
+        """Returns the content of all objects. One whose writing was cut counts up to the cut."""
+        store = self.path.fs
+        names = sorted(store.find(self.path.path))
+        contents = store.cat(names) if names else {}
+        return b"".join(contents[name][: contents[name].rfind(b"\n") + 1] for name in names)
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Notes one line for each row. Call `flush` to write them."""
+        self.lines += "".join(json.dumps(row) + "\n" for row in rows)
+
+    def flush(self) -> None:
+        """Writes an object with the lines that were noted."""
+        if self.lines:
+            name = f"{time.time_ns():020}-{secrets.token_hex(4)}.jsonl"
+            path = self.path / name
+            path.fs.pipe_file(path.path, self.lines.encode())
+        self.lines = ""
+
+    def remove(self) -> None:
+        """Deletes the objects."""
+        self.lines = ""
+        if self.path.exists():
+            self.path.fs.rm(self.path.path, recursive=True)
+
+
+def journal_at(path: Any, fields: Mapping[str, Any] | None = None) -> Journal:
+    """Returns the journal at a path, on this machine or of a URL; see `Journal`."""
+    return (Journal if isinstance(path, os.PathLike) else ObjectJournal)(path, fields)
 
 
 def check_row(row: Any, fields: Mapping[str, Any], path: Path) -> None:

@@ -7,6 +7,7 @@ cannot be escaped.
 
 import atexit
 import functools
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,12 +19,12 @@ def literal_path(folder: Path) -> Path:
     """A path to the folder without pattern characters: the folder itself, or a link to it.
 
     Args:
-        folder: a folder, which need not exist yet.
+        folder: a folder, which need not exist yet. TensorFlow never sees a URL.
 
     Returns:
         `folder`, or the path of a link in a temporary folder that lives as long as this process.
     """
-    if not PATTERN_CHARACTERS & set(str(folder)):
+    if not isinstance(folder, os.PathLike) or not PATTERN_CHARACTERS & set(str(folder)):
         return folder
     return _link(folder.absolute())
 

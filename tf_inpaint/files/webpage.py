@@ -123,7 +123,7 @@ def width_height(data: bytes) -> tuple[int, int] | None:
 
 def relative(path: Path, folder: Path) -> str:
     """Returns a path relative to a folder, with `/` on every system."""
-    return os.path.relpath(path, folder).replace(os.sep, "/")
+    return os.path.relpath(str(path), str(folder)).replace(os.sep, "/")
 
 
 def link(path: Path, folder: Path) -> str:

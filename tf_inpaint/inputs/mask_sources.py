@@ -5,7 +5,6 @@ No TensorFlow: the client uses this module too.
 
 import contextlib
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tf_inpaint.compositing import masks
-from tf_inpaint.files import image_folders, images
+from tf_inpaint.files import image_folders, images, paths
 from tf_inpaint.files.file_versions import read_version
 from tf_inpaint.inputs.mask_names import MaskNames, masks_among
 from tf_inpaint.inputs.mask_reading import MaskReader
@@ -132,18 +131,18 @@ class MaskFile:
     """One mask file for all images.
 
     Args:
-        path: path of the file.
+        path: path of the file, on this machine or of a URL.
         reader: reads the file.
 
     Raises:
         ValueError: the file cannot be read, or is not black and white.
     """
 
-    def __init__(self, path: str, reader: MaskReader):
+    def __init__(self, path: Any, reader: MaskReader):
         self.path = path
         self._version = read_version(path, {})
-        reader.warn_if_inverted([Path(path)])
-        self.known = reader.read(Path(path))
+        reader.warn_if_inverted([paths.to_path(path)])
+        self.known = reader.read(paths.to_path(path))
 
     def known_of(self, item: Input, size: tuple[int, int]) -> np.ndarray:
         """See `MaskSource`."""
@@ -155,11 +154,11 @@ class MaskFile:
 
     def label(self, key: str) -> str:
         """See `MaskSource`."""
-        return self.path
+        return str(self.path)
 
     def pictures_among(self, items: list[Input]) -> list[Input]:
         """See `MaskSource`. The mask itself is left out, unless it is the only image."""
-        path = Path(os.path.realpath(self.path))
+        path = paths.real(self.path)
         return [item for item in items if item.path != path] or items
 
 
@@ -170,7 +169,7 @@ class MaskFolder:
     The word mask may stand before or behind the name, as in `mask_photo.png` and `photo_mask.png`.
 
     Args:
-        folder: path of the folder. Its subfolders count too.
+        folder: path of the folder, on this machine or of a URL. Its subfolders count too.
         reader: reads the files.
         pick_seed: each image takes any of the files instead, by this seed.
 
@@ -178,13 +177,13 @@ class MaskFolder:
         ValueError: with `pick_seed`, the folder has no image file.
     """
 
-    def __init__(self, folder: str, reader: MaskReader, pick_seed: int | None = None):
+    def __init__(self, folder: Any, reader: MaskReader, pick_seed: int | None = None):
         self.folder = folder
         self.reader = reader
         self.pick_seed = pick_seed
         names = image_folders.list_files(folder)
         # Files are picked from one file of each stem. Another list would change all picks.
-        self.files = {Path(name).stem: Path(folder) / name for name in names}
+        self.files = {Path(name).stem: paths.to_path(folder) / name for name in names}
         self.names = MaskNames(names)
         # Names of the files that are images to work on, if masks lie beside them.
         self.pictures: set[str] = set()
@@ -210,11 +209,11 @@ class MaskFolder:
 
     def pictures_among(self, items: list[Input]) -> list[Input]:
         """See `MaskSource`."""
-        folder = Path(os.path.realpath(self.folder))
+        folder = paths.real(self.folder)
         names = {
-            item.file: item.path.relative_to(folder).as_posix()
+            item.file: name
             for item in items
-            if item.path and item.path.is_relative_to(folder)
+            if item.path and (name := paths.relative(item.path, folder))
         }
         called_masks = masks_among([item.key for item in items], self.names.names)
         if called_masks:
@@ -232,11 +231,11 @@ class MaskFolder:
 
     def examined_files(self, items: list[Input]) -> list[Path]:
         """Returns the mask files of at most `MAX_EXAMINED_MASKS` images from all over the list."""
-        paths = []
+        files = []
         for item in items[:: -(-len(items) // MAX_EXAMINED_MASKS) or 1]:
             with contextlib.suppress(ValueError, OSError):  # The image fails later.
-                paths.append(self.file_of(item.key))
-        return paths
+                files.append(self.file_of(item.key))
+        return files
 
     def is_picture(self, path: Path) -> bool:
         """Whether a file of the folder is an image to work on."""
@@ -250,8 +249,8 @@ class MaskFolder:
             ValueError: several files fit equally well.
         """
         if self.pick_seed is not None:
-            paths = list(self.files.values())
-            return paths[mask_file_index(self.pick_seed, key, len(paths))]
+            files = list(self.files.values())
+            return files[mask_file_index(self.pick_seed, key, len(files))]
         names = self.names.fits(key, self.pictures)
         if not names:
             raise FileNotFoundError(
@@ -264,7 +263,7 @@ class MaskFolder:
                 f"{len(names)} that fit {key}, such as {names[0]} and {names[1]}; keep one of them "
                 "or give the mask the image's path below its folder."
             )
-        return Path(self.folder) / names[0]
+        return paths.to_path(self.folder) / names[0]
 
 
 def new_mask_source(
@@ -279,7 +278,8 @@ def new_mask_source(
     """Returns the source of the masks that `--mask` names.
 
     Args:
-        mask: a name of `masks.NAMES`, `ALPHA`, a file or a folder. White is known.
+        mask: a name of `masks.NAMES`, `ALPHA`, a file or a folder, which may be a URL. White is
+            known.
         seed: seed of the command. Masks are drawn, and files are picked, by this seed.
         scale: size of the hole, in (0, 1); only with a name.
         invert: in a file, white is the hole, or in an image what is opaque; not with a name.
@@ -310,10 +310,11 @@ def new_mask_source(
         )
     if mask == ALPHA and not pick_from_folder:
         return AlphaMask(reader)
-    if os.path.isdir(mask):
-        return MaskFolder(mask, reader, seed if pick_from_folder else None)
-    if os.path.exists(mask):
-        return MaskFile(mask, reader)
+    place = paths.url_path(mask, keep_listings=True) or mask
+    if paths.is_dir(place):
+        return MaskFolder(place, reader, seed if pick_from_folder else None)
+    if paths.exists(place):
+        return MaskFile(place, reader)
     raise FileNotFoundError(
         f"--mask must be one of {', '.join([*masks.NAMES, ALPHA])}, a file or a folder; received "
         f"{mask!r}; choose one of these or check the path."

@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tf_inpaint.config import TrainConfig
 from tf_inpaint.data.sources import Source, open_source
-from tf_inpaint.files import image_folders, images
+from tf_inpaint.files import image_folders, images, paths
 from tf_inpaint.inputs.seeds import image_seeds
 
 RESERVED = {"sheet", "search", "details", "completions", "latents", "config"}
@@ -45,7 +45,7 @@ class Input(NamedTuple):
     read: Callable[[], np.ndarray]
     """Function that returns the pixels, uint8 `[H, W, 1 or 3]`. Its ValueError or OSError is one
     sentence."""
-    path: Path | None = None
+    path: Any = None
     """Path of the file that `read` reads; None: an image of the run's own data."""
 
     def seeds(self, seed: int) -> tuple[int, int]:
@@ -120,32 +120,32 @@ def held_out(source: Source, count: int) -> list[Input]:
 
 
 def files(
-    paths: Sequence[str],
-    leave_out: Path,
+    places: Sequence[str],
+    leave_out: Any,
     max_pixels: int = images.MAX_PIXELS,
     over_white: bool = True,
 ) -> list[Input]:
-    """Returns the image files among `paths` and in the folders among `paths`, each file once.
+    """Returns the image files among `places` and in the folders among them, each file once.
 
     The list also holds a path that does not exist, and a folder that cannot be listed: the `read`
     of such an entry raises an error.
 
     Args:
-        paths: files and folders.
-        leave_out: folder whose files are not returned.
+        places: files and folders, as paths or URLs.
+        leave_out: path of a folder whose files are not returned.
         max_pixels, over_white: see `images.read`.
     """
     # Find all files, with a short and a longer key.
-    left_out = Path(os.path.realpath(leave_out))
-    keys_of: dict[Path, tuple[str, str]] = {}
-    read_of: dict[Path, Callable[[], np.ndarray]] = {}
-    for path in map(Path, paths):
-        folder, keys, unlisted = list_path(path, left_out)
+    left_out = paths.real(leave_out)
+    keys_of: dict[Any, tuple[str, str]] = {}
+    read_of: dict[Any, Callable[[], np.ndarray]] = {}
+    for place in places:
+        folder, keys, unlisted = list_path(paths.to_path(place, keep_listings=True), left_out)
         for key in keys:
             # Path.resolve fails for a link to itself.
-            file = Path(os.path.realpath(folder / key))
-            if not file.is_relative_to(left_out) and file not in keys_of:
-                keys_of[file] = key, f"{Path(os.path.realpath(folder)).name}/{key}".lstrip("/")
+            file = paths.real(folder / key)
+            if paths.relative(file, left_out) is None and file not in keys_of:
+                keys_of[file] = key, f"{paths.real(folder).name}/{key}".lstrip("/")
                 # In this form, the function can be sent to another process.
                 read_of[file] = functools.partial(
                     read_file, folder / key, unlisted.get(key), max_pixels, over_white
@@ -159,29 +159,31 @@ def files(
     ]
 
 
-def list_path(path: Path, left_out: Path) -> tuple[Path, list[str], dict[str, str]]:
+def list_path(path: Any, left_out: Any) -> tuple[Any, list[str], dict[str, str]]:
     """Returns the images of a path that a command is given.
 
     Args:
-        path: file or folder.
+        path: path of a file or folder, on this machine or of a URL.
         left_out: folder that is not listed.
 
     Returns:
         the folder of the images, their paths relative to it, and the reason for each of these paths
         that is a folder that cannot be listed.
     """
-    if not os.path.isdir(path):
+    if not paths.is_dir(path):
         return path.parent, [path.name], {}
     try:
         listing = image_folders.scan(path, left_out)
     except OSError as error:
+        if not isinstance(path, os.PathLike):
+            raise
         path = Path(os.path.realpath(path))
         return path.parent, [path.name], {path.name: str(error)}
     image_folders.log_others(path, listing.others)
     return path, sorted([*listing.images, *listing.unlisted]), listing.unlisted
 
 
-def read_file(path: Path, error: str | None, max_pixels: int, over_white: bool) -> np.ndarray:
+def read_file(path: Any, error: str | None, max_pixels: int, over_white: bool) -> np.ndarray:
     """Reads an image, or raises `error` as an OSError."""
     if error:
         raise OSError(error)

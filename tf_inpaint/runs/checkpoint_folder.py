@@ -14,6 +14,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from tf_inpaint.files import images
+from tf_inpaint.files.paths import to_path
+from tf_inpaint.files.url_contents import local_copies
 from tf_inpaint.gan.finite_weights import NETWORKS, checkpoint_is_finite
 
 FILE = re.compile(r"(ckpt-[0-9]+)\.(index|data-[0-9]{5}-of-[0-9]{5})")
@@ -35,7 +37,8 @@ class CheckpointFolder:
     """The checkpoints of one state, in one folder.
 
     Args:
-        directory: the folder, without characters of a pattern (see `literal_path`).
+        directory: path of the folder, without characters of a pattern (see `literal_path`). A
+            folder at a URL can only be read.
         state: variables by part, as `GAN.state`.
         keep: number of checkpoints that stay when one more is saved. None: all.
     """
@@ -53,7 +56,7 @@ class CheckpointFolder:
         deleted the checkpoint.
         """
         # Find the files.
-        folder = Path(self.directory)
+        folder = to_path(self.directory)
         matches = [FILE.fullmatch(path.name) for path in folder.glob("ckpt-*")]
         existing = sorted({match[1] for match in matches if match}, key=step_of)
         # Read the list.
@@ -137,19 +140,16 @@ def restore(folder: CheckpointFolder) -> bool:
     names, problem = folder.names()
     for name in reversed(names):
         path = f"{folder.directory}/{name}"
-        try:
-            shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
-            changed = changed_shapes(shapes, folder.state)
-            if not changed:
-                if not checkpoint_is_finite(path):
-                    raise ValueError("its weights are not finite.")
-                status = folder.checkpoint.read(path)
-                status.assert_existing_objects_matched()
-                status.expect_partial()
-        except Exception as error:  # a truncated file raises IndexError, other damage other errors
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            log.warning("Checkpoint %s cannot be used (%s); trying the one before.", path, reason)
-            continue
+        with local_copies(to_path(folder.directory), f"{name}.*") as copies:
+            try:
+                changed = read(folder, f"{copies}/{name}")
+            # A truncated file raises IndexError, other damage other errors.
+            except Exception as error:
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                log.warning(
+                    "Checkpoint %s cannot be used (%s); trying the one before.", path, reason
+                )
+                continue
         if changed:
             raise ValueError(
                 "The settings of a run must fit its checkpoints; received "
@@ -159,6 +159,30 @@ def restore(folder: CheckpointFolder) -> bool:
             log.warning("%s/checkpoint %s; %s is used.", folder.directory, problem, name)
         return True
     return False
+
+
+def read(folder: CheckpointFolder, path: str) -> dict[str, tuple[list[list[int]], list[list[int]]]]:
+    """Reads a checkpoint into the state of a folder, unless their shapes differ.
+
+    Args:
+        folder: the folder.
+        path: path of the checkpoint on this machine.
+
+    Returns:
+        See `changed_shapes`.
+
+    Raises:
+        Exception: the checkpoint is damaged.
+    """
+    shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    changed = changed_shapes(shapes, folder.state)
+    if not changed:
+        if not checkpoint_is_finite(path):
+            raise ValueError("its weights are not finite.")
+        status = folder.checkpoint.read(path)
+        status.assert_existing_objects_matched()
+        status.expect_partial()
+    return changed
 
 
 def changed_shapes(

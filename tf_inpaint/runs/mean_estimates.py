@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from tf_inpaint.compositing import blending
 from tf_inpaint.files import images, npz_arrays
+from tf_inpaint.files.url_contents import local_copies
 from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.mean_estimate import fitting, low_rank_gaussian
 from tf_inpaint.mean_estimate.conditional_mean import ConditionalMean, best_noise_scale
@@ -40,9 +41,11 @@ def load(run: Run) -> MeanEstimate | None:
     file = run.mean_estimate_file
     if not file.exists():
         return None
-    mean, factors, noise, weights, variances = (
-        npz_arrays.read(file, name) for name in ("mean", "factors", "noise", "weights", "variances")
-    )
+    names = ("mean", "factors", "noise", "weights", "variances")
+    with local_copies(file.parent, file.name) as copies:
+        mean, factors, noise, weights, variances = (
+            npz_arrays.read(copies / file.name, name) for name in names
+        )
     conditional_mean = ConditionalMean(mean, factors.astype(np.float32), float(noise))
     return MeanEstimate(linear_prediction(conditional_mean), Coefficients(weights, variances))
 

@@ -8,13 +8,13 @@ mean_estimate/      what --estimate=mean needs
 The files are in the folder of this module. `tests/benchmarks/packaged_weights.py` writes them.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tf_inpaint.files import folders
+from tf_inpaint.files.paths import to_path
 
 NAME = "digits"
 """What `--run_dir` calls the run."""
@@ -26,9 +26,13 @@ HEADER_BYTES = 128
 """Size of the header of an array file."""
 
 
-def resolve(run_dir: str | os.PathLike) -> Path:
-    """The folder of a run. That of the package for `digits`, unless a run has this path."""
-    folder = Path(run_dir)
+def resolve(run_dir: Any) -> Path:
+    """The folder of a run. That of the package for `digits`, unless a run has this path.
+
+    Args:
+        run_dir: path or URL.
+    """
+    folder = to_path(run_dir)
     is_run = any((folder / name).exists() for name in ("config.json", "checkpoints"))
     return FOLDER if folder == Path(NAME) and not is_run else folder
 

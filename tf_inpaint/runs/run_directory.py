@@ -16,7 +16,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -26,6 +26,7 @@ from tf_inpaint.config.flags import differing, from_json, to_flags, to_json
 from tf_inpaint.files import folders, images
 from tf_inpaint.files.folder_lock import locked
 from tf_inpaint.files.literal_paths import literal_path
+from tf_inpaint.files.paths import local_path, to_path
 from tf_inpaint.gan.encoder import Encoder, EncoderTraining
 from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization
 from tf_inpaint.runs import from_config, packaged_run
@@ -94,9 +95,12 @@ def directory(config: TrainConfig) -> Path:
     """`run_dir`, or `runs/NAME` with the name of the data set.
 
     The name is `mnist` for `tfds:mnist` and `faces` for `folder:my/faces`.
+
+    Raises:
+        ValueError: `run_dir` is a URL, where TensorFlow cannot lock and rename files.
     """
     if config.run_dir:
-        return Path(config.run_dir)
+        return local_path("run_dir", config.run_dir)
     kind, _, name = config.dataset.partition(":")
     return RUNS / (Path(name).stem.replace(":", "-") or kind)
 
@@ -199,8 +203,11 @@ def record_size(folder: Path, size: int) -> None:
     folders.write_json(path, {"training_images": size})
 
 
-def read_config(folder: Path) -> TrainConfig:
+def read_config(folder: Any) -> TrainConfig:
     """The settings of a run. `digits` is also the name of a run of the package.
+
+    Args:
+        folder: path or URL.
 
     Raises:
         FileNotFoundError: the folder is no run directory.
@@ -274,16 +281,19 @@ def encoder_checkpoints(run: Run, state: dict[str, list[tf.Variable]]) -> Checkp
     return CheckpointFolder(literal_path(run.directory) / "encoder" / f"{run.step}", state, 1)
 
 
-def load(folder: str | os.PathLike) -> Run:
+def load(folder: Any) -> Run:
     """The trained networks of a run: averaged generator, discriminator and perhaps encoder.
 
     They are those of the step that `--best_by` chose, or of the last step.
+
+    Args:
+        folder: path or URL.
 
     Raises:
         FileNotFoundError: there is no run, or the run has no readable checkpoint.
         ValueError: the settings are damaged, or they do not fit the checkpoint.
     """
-    folder = Path(folder)
+    folder = to_path(folder)
     config = read_config(folder)
     generator, discriminator = from_config.networks(config, "float32")
     if packaged_run.resolve(folder) == packaged_run.FOLDER:
