@@ -360,7 +360,7 @@ def run_command(flagfile, case, arguments, folder):
     command = [sys.executable, "-m", "tf_inpaint.train", f"--flagfile=configs/{flagfile}.flags"]
     command += [f"--dataset=npz:{data}", f"--run_dir={run_dir}", f"--steps={steps}"]
     command += [f"--width={width}", f"--batch_size={batch_size}", "--encoder_steps=0"]
-    command.append(f"--log_every={min(50, max(1, steps // 4))}")
+    command += ["--mean_images=0", f"--log_every={min(50, max(1, steps // 4))}"]
     start = time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     seconds = time.perf_counter() - start

@@ -135,6 +135,7 @@ def train_config(name, steps, size, arguments):
         learning_rate=arguments.learning_rate,
         measure_every=0,
         encoder_steps=0,
+        mean_images=0,
     )
     return dataclasses.replace(config, **RECIPES[name])
 
