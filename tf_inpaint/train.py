@@ -289,7 +289,7 @@ def fit_mean_estimate(config: TrainConfig, run, source) -> None:
     """
     from tf_inpaint.compositing import masks
     from tf_inpaint.inpainting.inpainter import Inpainter
-    from tf_inpaint.runs import inpainters, mean_estimates, run_directory
+    from tf_inpaint.runs import from_config, inpainters, mean_estimates, run_directory
     from tf_inpaint.settings.search_settings import SearchSettings
 
     if not config.mean_images or run.mean_estimate_file.exists():
@@ -297,7 +297,8 @@ def fit_mean_estimate(config: TrainConfig, run, source) -> None:
     if config.encoder_steps and not run.encoder:
         run = run_directory.load(run.directory)
     print("Completing training images, for --estimate=mean", flush=True)
-    settings = SearchSettings(jit_compile=config.jit_compile)
+    compiles = from_config.compiles_steps(config)
+    settings = SearchSettings(jit_compile="true" if compiles else "false")
     sample_masks = masks.mixture(mean_estimates.CHUNK, config.image_size, config.seed)
     inpainter = Inpainter(inpainters.frozen_networks(run), settings)
     if not mean_estimates.fit(run, inpainter, source, sample_masks, config.mean_images):

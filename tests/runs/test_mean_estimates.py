@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 
 from tf_inpaint import train
@@ -76,6 +77,24 @@ def test_it_is_fitted_once(run, monkeypatch):
     monkeypatch.setattr(mean_estimates, "fit", None)
     monkeypatch.setattr(run_directory, "load", None)
     train.fit_mean_estimate(run.config, run, source())
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_xla_compiles_its_searches_as_it_compiles_the_training(
+    deterministic, run, tmp_path, monkeypatch
+):
+    """So it compiles none of a deterministic training."""
+    searches = []
+
+    def fit(run, inpainter, *arguments):
+        searches.append(inpainter.settings)
+        return True
+
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["GPU:0"])
+    monkeypatch.setattr(mean_estimates, "fit", fit)
+    config = dataclasses.replace(run.config, deterministic=deterministic)
+    train.fit_mean_estimate(config, run._replace(directory=tmp_path), source())
+    assert [search.jit_compile for search in searches] == ["false" if deterministic else "true"]
 
 
 def test_the_linear_prediction_has_no_seam():
