@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from small_training import CONFIG
 
 from tf_inpaint.config import TrainConfig
@@ -50,6 +51,24 @@ def test_new_gan_has_the_settings_of_the_config():
         assert (float(adam.learning_rate), adam.beta_1, adam.beta_2) == (0.25, 0.75, 0.5)
     half = from_config.new_gan(dataclasses.replace(config, mixed_precision="mixed_float16"))
     assert half.loss_scale > 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "gan", "later"),
+    [
+        ({}, True, True),
+        ({"jit_compile": "false"}, False, False),
+        ({"deterministic": True}, False, False),
+        ({"strategy": "mirrored"}, False, True),  # The encoder is trained on one device.
+    ],
+)
+def test_xla_compiles_the_steps_on_a_gpu_by_default(settings, gan, later, monkeypatch):
+    """Where XLA cannot compile, "auto" leaves it out. On a CPU, it compiles nothing by default."""
+    config = TrainConfig(width=2, latent_size=4, **settings)
+    for gpus in ([], ["GPU:0"]):
+        monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind, gpus=gpus: gpus)
+        assert from_config.new_gan(config).jit_compile is (gan and bool(gpus))
+        assert from_config.compiles_steps(config) is (later and bool(gpus))
 
 
 def test_learning_rates_fall_over_the_updates_of_each_network():
