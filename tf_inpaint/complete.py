@@ -196,7 +196,7 @@ def complete_on_cluster(
         files = [folder / "config.json" for folder in (job.out_dir, paths.to_path(config.run_dir))]
         for task, result in do_tasks(
             itertools.chain([first], tasks),
-            functools.partial(block_tasks.new_worker, completer),
+            functools.partial(block_tasks.new_worker, completer, completer.run.identity),
             Surroundings(files, config.threads, config.worker_gpus),
             cluster,
             config.workers,

@@ -13,6 +13,7 @@ from ray.cluster_utils import Cluster
 from sentences import assert_one_sentence
 from small_completions import (
     assert_same_job,
+    assert_same_job_at_url,
     contents,
     new_config,
     rows,
@@ -40,10 +41,13 @@ def cluster():
     os.environ.setdefault("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "120")
     machine = {"num_cpus": THREADS, "object_store_memory": 100 * 2**20}
     head = {"include_dashboard": False, "ray_client_server_port": free_port(), **machine}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    cluster.add_node(**machine)
-    yield cluster
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patches:
+        # For the file system of `bucket_store`.
+        patches.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "support"))
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        cluster.add_node(**machine)
+        yield cluster
+        cluster.shutdown()
 
 
 def free_port():
@@ -86,6 +90,23 @@ def test_two_machines_write_what_one_process_writes(cluster, run_folder, tmp_pat
     assert messages[0] == messages[1] and "bad.png" in messages[0][-1]
     settings = json.loads((tmp_path / "ray/config.json").read_text())
     assert (settings["workers"], settings["threads"]) == (2, THREADS)
+
+
+def test_job_with_urls_goes_on_here(cluster, run_folder, finished_job, tmp_path, monkeypatch):
+    """The workers open the URLs themselves. The store has no append and no rename."""
+    url, out, append = f"bucket://{run_folder}", f"bucket://{tmp_path}/out", Job.append
+
+    def killed(self, row):
+        if len(self.done) == 10:
+            raise KeyboardInterrupt
+        append(self, row)
+
+    with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
+        patches.setattr(Job, "append", killed)
+        run_on(cluster.address, url, out, f"{url}/in")
+    assert list((tmp_path / "out/.journal.jsonl").iterdir())
+    assert run(url, out, f"{url}/in") == 0
+    assert_same_job_at_url(finished_job, tmp_path / "out", run_folder, url)
 
 
 def test_job_begun_here_survives_the_end_of_a_worker_and_of_a_machine(

@@ -1,22 +1,18 @@
 """complete with URLs of an object store: the files of the command on one machine."""
 
-import io
-import json
 import shutil
 
 import fsspec
-import numpy as np
 import pytest
 from sentences import assert_one_sentence
 from small_completions import (
     COUNT,
-    contents,
+    assert_same_job_at_url,
     new_config,
     rows,
     run,
     save,
     save_mask,
-    untimed_rows,
 )
 
 from tf_inpaint.completion.job import Job
@@ -42,39 +38,6 @@ def expected(folder):
     return folder / "expected"
 
 
-def assert_same_job(expected, out, folder, url):
-    """Checks that a job with URLs has written what the same job without URLs has.
-
-    Args:
-        expected: output folder of the job without URLs.
-        out: folder with what the job with URLs has written.
-        folder: folder of the job without URLs.
-        url: URL in place of `folder`.
-    """
-    written = contents(out)
-    with np.load(io.BytesIO(written["latents.npz"])) as latents:
-        files = [str(file).replace(url, str(folder)) for file in latents["files"]]
-        with np.load(expected / "latents.npz") as expected_latents:
-            assert files == expected_latents["files"].tolist()
-            np.testing.assert_array_equal(latents["z"], expected_latents["z"])
-    others = contents(expected)
-    assert others.keys() == written.keys()
-    different = [name for name in written if written[name] != others[name]]
-    assert different == ["latents.npz"]
-    assert comparable(out, url, folder) == comparable(expected, url, folder)
-    assert not [path for path in out.iterdir() if path.name[0] == "."]
-
-
-def comparable(out, url, folder):
-    """Returns the rows in their order, without times, and with one name for all folders."""
-    rows_by_stem = {}
-    for stem, row in untimed_rows(out).items():
-        for version in row["inputs"].values():
-            del version["stamp" if "stamp" in version else "mtime_ns"]
-        rows_by_stem[stem] = json.dumps(row).replace(url, str(folder))
-    return list(rows_by_stem.items())
-
-
 def test_job_in_memory_is_that_of_the_disk(folder, expected, tmp_path):
     """The run, the images, the masks and the output folder are URLs."""
     url = f"memory:/{folder}"
@@ -83,7 +46,7 @@ def test_job_in_memory_is_that_of_the_disk(folder, expected, tmp_path):
         store.put(str(folder / name), f"{folder}/{name}", recursive=True)
     assert run(url, f"{url}/out", f"{url}/in", mask=f"{url}/masks") == 0
     store.get(f"{folder}/out", str(tmp_path / "out"), recursive=True)
-    assert_same_job(expected, tmp_path / "out", folder, url)
+    assert_same_job_at_url(expected, tmp_path / "out", folder, url)
 
 
 def test_killed_and_damaged_job_goes_on(folder, expected, search_sizes, monkeypatch):
@@ -106,7 +69,7 @@ def test_killed_and_damaged_job_goes_on(folder, expected, search_sizes, monkeypa
     out = folder / "killed"
     assert len(list((out / ".journal.jsonl").iterdir())) == 2
     assert run_again() == 0 and search_sizes == [4, 4, 1]
-    assert_same_job(expected, out, folder, url)
+    assert_same_job_at_url(expected, out, folder, url)
     whole = (out / "03.png").read_bytes()
     (out / "03.png").unlink()
     assert run_again() == 0 and search_sizes == [1]

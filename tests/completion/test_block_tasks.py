@@ -6,10 +6,11 @@ import types
 import pytest
 from photographs import known_of, photograph
 from PIL import Image
+from sentences import assert_one_sentence
 from small_completions import assert_same_job, new_config, run, save
 
 from tf_inpaint import complete
-from tf_inpaint.completion.block_tasks import TaskWorker, tasks
+from tf_inpaint.completion.block_tasks import TaskWorker, new_worker, tasks
 from tf_inpaint.files import images
 from tf_inpaint.settings.threads import default_threads
 
@@ -79,3 +80,14 @@ def test_tasks_in_any_order_make_the_job(run_folder, tmp_path, own):
         assert result.failures == {}
     assert complete.finish(plan, failures) == 0
     assert_same_job(tmp_path / "expected", tmp_path / "out")
+
+
+def test_worker_refuses_a_run_that_has_changed(run_folder, tmp_path):
+    """Its answers would be those of other networks."""
+    config = new_config(run_folder, tmp_path / "out", run_folder / "in")
+    completer = complete.new_plan(config).completer
+    copy = pickle.loads(pickle.dumps(completer))
+    assert isinstance(new_worker(copy, completer.run.identity), TaskWorker)
+    with pytest.raises(ValueError) as error:
+        new_worker(copy, "step 2, no encoder")
+    assert_one_sentence(error.value, ["step 2, no encoder", completer.run.identity])

@@ -1,6 +1,7 @@
 """paths: a URL has the methods of a path, and a path on this machine stays as it is."""
 
 import os
+import pickle
 import sys
 from pathlib import Path
 
@@ -62,3 +63,12 @@ def test_a_setting_may_refuse_urls(tmp_path):
     with pytest.raises(ValueError) as error:
         paths.local_path("out_dir", "memory://a")
     assert_one_sentence(error.value, ["--out_dir", "memory://a"])
+
+
+@pytest.mark.parametrize("scheme", ["memory", "bucket"])
+def test_a_path_can_be_sent_to_another_process(scheme, tmp_path):
+    """Also that of a scheme that only fsspec knows."""
+    path = paths.to_path(f"{scheme}://{tmp_path}", keep_listings=True) / "a b.txt"
+    copy = pickle.loads(pickle.dumps(path))
+    assert copy == path and str(copy) == str(path) and str(path).endswith("/a b.txt")
+    assert copy.storage_options == path.storage_options

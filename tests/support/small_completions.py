@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import json
 from pathlib import Path
 
@@ -126,3 +127,36 @@ def assert_same_job(first, second):
     first_files, second_files = contents(first), contents(second)
     assert first_files.keys() == second_files.keys()
     assert [name for name in first_files if first_files[name] != second_files[name]] == []
+
+
+def assert_same_job_at_url(expected, out, folder, url):
+    """Checks that a job with URLs has written what the same job without URLs has.
+
+    Args:
+        expected: output folder of the job without URLs.
+        out: folder with what the job with URLs has written.
+        folder: folder of the job without URLs.
+        url: URL in place of `folder`.
+    """
+    written = contents(out)
+    with np.load(io.BytesIO(written["latents.npz"])) as latents:
+        files = [str(file).replace(url, str(folder)) for file in latents["files"]]
+        with np.load(expected / "latents.npz") as expected_latents:
+            assert files == expected_latents["files"].tolist()
+            np.testing.assert_array_equal(latents["z"], expected_latents["z"])
+    others = contents(expected)
+    assert others.keys() == written.keys()
+    different = [name for name in written if written[name] != others[name]]
+    assert different == ["latents.npz"]
+    assert rows_without_url(out, url, folder) == rows_without_url(expected, url, folder)
+    assert not [path for path in out.iterdir() if path.name[0] == "."]
+
+
+def rows_without_url(out, url, folder):
+    """Returns the rows in their order, without times, and with one name for all folders."""
+    rows_by_stem = {}
+    for stem, row in untimed_rows(out).items():
+        for version in row["inputs"].values():
+            del version["stamp" if "stamp" in version else "mtime_ns"]
+        rows_by_stem[stem] = json.dumps(row).replace(url, str(folder))
+    return list(rows_by_stem.items())

@@ -70,7 +70,8 @@ class Surroundings:
                 raise ValueError(
                     f"All machines of a cluster must see the same files; received {host}, which "
                     f"does not see {path} as the machine of the command does; put the run, the "
-                    "images, the masks and --out_dir on a file system that all machines share."
+                    "images, the masks and --out_dir on a file system that all machines share, or "
+                    "pass their URLs."
                 )
         os.environ |= self.variables
         # Workers may share a GPU, and TensorFlow takes all of its memory otherwise.
@@ -213,11 +214,11 @@ def do_tasks(
         idle.append(actor)
         try:
             result, records = ray.get(reference)
-        except ray.exceptions.ActorDiedError as error:
+        except (ray.exceptions.ActorDiedError, ray.exceptions.RaySystemError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise ValueError(
                 f"A worker of Ray must be able to start; received: {reason}; install this version "
-                "of tf_inpaint on every machine of the cluster."
+                "of tf_inpaint, and the drivers of URLs, on every machine of the cluster."
             ) from error
         worker_log.log_once(records, cluster.logged)
         if isinstance(result, ValueError | OSError):

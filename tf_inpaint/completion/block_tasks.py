@@ -100,16 +100,23 @@ class TaskWorker:
         return {item.file: item.read for item in items}
 
 
-def new_worker(completer: ImageCompleter) -> TaskWorker:
+def new_worker(completer: ImageCompleter, networks: str) -> TaskWorker:
     """Returns what does the tasks in the process of a worker.
 
     Args:
         completer: that of the command, without its networks.
+        networks: `identity` of the run in the command.
 
     Raises:
-        ValueError: the search takes more memory than the machine has.
+        ValueError: the search takes more memory than the machine has, or the run has changed.
     """
     from tf_inpaint.runs import required_memory
 
     required_memory.check_search(completer.config, completer.trained)
+    if completer.run.identity != networks:
+        raise ValueError(
+            "All workers must load the networks that the command loaded, those of "
+            f"{networks}; received those of {completer.run.identity}; leave the run as it is while "
+            "the job runs, and start the job again."
+        )
     return TaskWorker(completer)

@@ -5,6 +5,7 @@ package universal_pathlib, which reaches any file system of fsspec. A `UPath` is
 so functions that take both tell them apart by that.
 """
 
+import copyreg
 import os
 import re
 import warnings
@@ -30,23 +31,36 @@ def url_path(text: str, keep_listings: bool = False) -> Any:
     """
     if not URL.match(text):
         return None
+    path = opened(text.rstrip("/"), {"use_listings_cache": keep_listings})
+    return Path(path.path) if path.protocol in ("file", "local") else path
+
+
+def opened(url: str, options: dict[str, Any]) -> Any:
+    """Returns the `UPath` of a URL, which can be sent to another process; see `url_path`.
+
+    Args:
+        url: the URL.
+        options: options of the driver.
+    """
     try:
         import fsspec
         from upath import UPath
 
-        fsspec.get_filesystem_class(text.partition(":")[0])  # Loads the driver.
+        fsspec.get_filesystem_class(url.partition(":")[0])  # Loads the driver.
         with warnings.catch_warnings():
             # The methods of a path also work with a scheme that UPath does not know well.
             warnings.simplefilter("ignore", UserWarning)
-            path = UPath(text.rstrip("/"), use_listings_cache=keep_listings)
+            path = UPath(url, **options)
         _ = path.fs  # Connects.
-        return Path(path.path) if path.protocol in ("file", "local") else path
     except Exception as error:  # A driver may raise nearly any exception.
         raise ValueError(
-            f"A URL must be one that fsspec can open; received {text} "
+            f"A URL must be one that fsspec can open; received {url} "
             f"({' '.join(str(error).split())}); check it, and install what is missing: "
             "pip install 'tf_inpaint[urls]' and the driver, such as s3fs or gcsfs."
         ) from None
+    # UPath itself can only pickle the paths of schemes that it knows.
+    copyreg.pickle(type(path), lambda path: (opened, (str(path), dict(path.storage_options))))
+    return path
 
 
 def to_path(place: Any, keep_listings: bool = False) -> Any:
