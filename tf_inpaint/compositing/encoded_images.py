@@ -292,7 +292,7 @@ def framed(
     top, left, side = square(levels, crop)
     masked = tf.where(known > 0, to_float(levels), 0.0)
     # Hidden pixels get random numbers, for the weights of the filter can add up to 0.
-    noise = tf.random.stateless_uniform(tf.shape(known), [0, 0], 1.0, 2.0)
+    noise = tf.random.stateless_uniform(tf.shape(known), [0, 0], 1.0, 2.0, alg="philox")
     channels = tf.concat([masked, tf.where(known > 0, 0.0, noise)], axis=-1)
     small = resized(channels[top : top + side, left : left + side], image_size)
     small_known = tf.cast(tf.abs(small[..., -1:]) < 1e-6, tf.float32)

@@ -85,7 +85,9 @@ def train_gan(config: GaussianConfig, data: np.ndarray, axis: np.ndarray) -> lis
     places = tf.constant(scaled_axis[:, None, None, None])
 
     def sample(count, seed):
-        indices = tf.random.stateless_uniform([count], seed, maxval=len(data), dtype=tf.int32)
+        indices = tf.random.stateless_uniform(
+            [count], seed, maxval=len(data), dtype=tf.int32, alg="philox"
+        )
         return tf.gather(scaled_data, indices)
 
     # Make the networks.

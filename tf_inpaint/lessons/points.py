@@ -165,7 +165,7 @@ def train(
     @tf.function
     def advance(count):
         for _ in tf.range(count):
-            seed = tf.random.experimental.stateless_fold_in(gan.step_seed, DATA_KEY)
+            seed = tf.random.experimental.stateless_fold_in(gan.step_seed, DATA_KEY, alg="philox")
             gan.train_step(sample(gan.discriminator_steps * batch_size, seed)[:, None, None, :])
 
     # Train to each stop.

@@ -164,9 +164,11 @@ def train_gan(
     means = tf.constant(centers())
 
     def sample(count, seed):
-        mode_seed, noise_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-        modes = tf.random.stateless_uniform([count], mode_seed, maxval=MODES, dtype=tf.int32)
-        noise = tf.random.stateless_normal([count, 2], noise_seed)
+        seeds = tf.random.experimental.stateless_split(seed, 2, alg="philox")
+        modes = tf.random.stateless_uniform(
+            [count], seeds[0], maxval=MODES, dtype=tf.int32, alg="philox"
+        )
+        noise = tf.random.stateless_normal([count, 2], seeds[1], alg="philox")
         return tf.gather(means, modes) + config.deviation * noise
 
     # Make the networks.
