@@ -1,5 +1,6 @@
 """complete with URLs of an object store: the files of the command on one machine."""
 
+import dataclasses
 import shutil
 
 import fsspec
@@ -15,7 +16,9 @@ from small_completions import (
     save_mask,
 )
 
+from tf_inpaint import client
 from tf_inpaint.completion.job import Job
+from tf_inpaint.config import ClientConfig
 
 pytestmark = pytest.mark.usefixtures("traced_once")
 
@@ -114,3 +117,18 @@ def test_what_cannot_be_reached_is_one_sentence(folder, launch_exit, monkeypatch
     code, lines = launch_exit(new_config(folder, "memory://a"))
     assert code == 2 and len(lines) == 1
     assert_one_sentence(lines[0], ["no credentials"])
+
+
+def test_client_takes_the_urls_of_images_and_masks(double, folder, tmp_path):
+    """Its own folder is on this machine."""
+    config = ClientConfig(url=double.url, model="faces")
+    for name, place in {"paths": str(folder), "urls": f"bucket://{folder}"}.items():
+        settings = {"images": (f"{place}/in",), "mask": f"{place}/masks"}
+        out = str(tmp_path / name)
+        assert client.run(dataclasses.replace(config, **settings, out_dir=out)) == 0
+    pictures = [sorted((tmp_path / name).glob("*.png")) for name in ("paths", "urls")]
+    first, second = ([path.read_bytes() for path in paths] for paths in pictures)
+    assert first == second and len(first) == COUNT
+    with pytest.raises(ValueError) as error:
+        client.run(dataclasses.replace(config, images=("a.png",), out_dir="memory://a"))
+    assert_one_sentence(error.value, ["--out_dir", "memory://a"])

@@ -9,7 +9,9 @@ from tf_inpaint.settings.fields import setting, validate
 class ClientConfig:
     """Settings of `client`. The settings of the search were fixed when the model was exported."""
 
-    images: tuple[str, ...] = setting((), "image files or folders", positional=True, path=True)
+    images: tuple[str, ...] = setting(
+        (), "image files or folders, or their URLs", positional=True, path=True
+    )
     url: str = setting(
         "http://localhost:8501",
         "REST API of the server; after the host may follow the path of a proxy",
@@ -22,7 +24,8 @@ class ClientConfig:
     mask: str = setting(
         "center",
         "name of a mask, a file (white = known), a folder of files, matched by file stem "
-        "(photo.png, photo_mask.png or mask_photo.png), or alpha: the transparency of the images",
+        "(photo.png, photo_mask.png or mask_photo.png), the URL of either, or alpha: the "
+        "transparency of the images",
         path=True,
     )
     invert_mask: bool = setting(

@@ -18,20 +18,21 @@ class CompleteConfig(EngineSettings, SearchSettings):
 
     images: tuple[str, ...] = setting(
         (),
-        "image files or folders; none: held-out images of the run's data set",
+        "image files or folders, or their URLs; none: held-out images of the run's data set",
         positional=True,
         path=True,
     )
     run_dir: str = trained_run()
     dataset: str = moved_dataset()
-    out_dir: str = setting("", "directory to write; empty: RUN/completions/MASK", path=True)
+    out_dir: str = setting("", "directory or URL to write; empty: RUN/completions/MASK", path=True)
     count: int = setting(
         16, "number of held-out images to complete when no image is given", minimum=1, maximum=10**7
     )
     mask: str = setting(
         "center",
         "name of a mask, a file (white = known), a folder of files, matched by file stem "
-        "(photo.png, photo_mask.png or mask_photo.png), or alpha: the transparency of the images",
+        "(photo.png, photo_mask.png or mask_photo.png), the URL of either, or alpha: the "
+        "transparency of the images",
         path=True,
     )
     invert_mask: bool = setting(

@@ -9,9 +9,9 @@ def trained_run() -> Any:
     """Declares the setting `run_dir` of a command that reads a run."""
     return setting(
         "",
-        "run made by train; empty: the newest under runs/; digits: the weights of handwritten "
-        "digits that come with the package, unless the folder digits is a run; results go to "
-        "digits/ then",
+        "run made by train, or its URL; empty: the newest under runs/; digits: the weights of "
+        "handwritten digits that come with the package, unless the folder digits is a run; results "
+        "go to digits/ then",
         path=True,
     )
 
