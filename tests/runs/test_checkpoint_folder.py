@@ -149,7 +149,7 @@ def test_other_shapes_are_named(tmp_path, caplog):
 
 
 def test_folder_at_a_url_is_read_as_a_folder_here(tmp_path, caplog):
-    """Only the files of the checkpoint that is restored are copied, and a damaged one is skipped."""
+    """Only the files of a checkpoint that is tried are copied, and a damaged one is skipped."""
     save(new_folder(tmp_path), 1, 2, 3)
     (tmp_path / "checkpoints/ckpt-3.index").write_bytes(b"cut")
     url = to_path(f"memory:/{tmp_path}/checkpoints")
