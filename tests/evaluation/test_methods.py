@@ -24,6 +24,7 @@ PUBLISHED = {
     "latent_constraint": "clip",
     "start": "random",
     "start_draws": 1,
+    "deeper_steps": 0,
     "samples": 0,
     "estimate": "best",
 }

@@ -18,10 +18,12 @@ from tiny_networks import (
 
 from tf_inpaint.gan.networks import (
     ARCHITECTURES,
+    MIN_FEATURE_SIZE,
     STAGES,
     Discriminator,
     Generator,
     fold_normalization,
+    fold_parts,
 )
 
 
@@ -65,6 +67,7 @@ def parametrize_network(cases):
 
 
 conformance = parametrize_network(CASES)
+generators = parametrize_network([case for case in CASES if case[0] is Generator])
 discriminators = parametrize_network([case for case in CASES if case[0] is Discriminator])
 differentiable_twice = parametrize_network(
     [case for case in CASES if case[0] is Discriminator and case[4] != "batch"]
@@ -159,6 +162,19 @@ def test_folded_network_equals_the_float32_network_in_inference(network):
     assert outputs.dtype == tf.float32
     np.testing.assert_allclose(
         outputs, expected, atol=kernel_tolerance(1e-5) * np.abs(expected).max()
+    )
+
+
+@generators
+def test_parts_make_the_folded_generator(network):
+    """The feature map between them is the first one of at least 7 pixels."""
+    randomize(network)
+    features, picture = fold_parts(network)
+    inputs = inputs_for(network, 4)
+    size = features(inputs).shape[1]
+    assert MIN_FEATURE_SIZE <= size < 2 * MIN_FEATURE_SIZE
+    np.testing.assert_allclose(
+        picture(features(inputs)), fold_normalization(network)(inputs), atol=kernel_tolerance(1e-6)
     )
 
 

@@ -228,6 +228,25 @@ def test_energy_reported_is_exact_whatever_the_search_went_by():
     np.testing.assert_allclose(found.energy, exact, rtol=kernel_tolerance(1e-5))
 
 
+def test_deeper_steps_keep_z_and_fit_the_known_pixels_better():
+    """Without a known pixel they change nothing."""
+    images, known, seeds = digits(4)
+    for factor in (None, 4):
+        plain, deeper = (
+            new_inpainter(low_resolution_factor=factor, deeper_steps=steps).complete(
+                images, known, seeds
+            )
+            for steps in (0, 9)
+        )
+        np.testing.assert_array_equal(deeper.z, plain.z)
+        assert (deeper.contextual < 0.99 * plain.contextual).all()
+    hidden = images, np.zeros_like(known), seeds
+    plain, deeper = (
+        new_inpainter(deeper_steps=steps).complete(*hidden).generated for steps in (0, 9)
+    )
+    np.testing.assert_array_equal(plain, deeper)
+
+
 def test_no_image_and_low_resolution_by_squares_are_refused():
     with pytest.raises(ValueError, match="At least one image is required; received none;"):
         new_inpainter().complete(*(part[:0] for part in digits(1)))

@@ -5,11 +5,13 @@ import pytest
 from small_inpainters import SIZE, assert_same, digits, many, new_inpainter, rows
 
 
-@pytest.mark.parametrize(("block_size", "encoded"), [(4, False), (8, True), (9, False)])
-def test_answer_does_not_depend_on_the_neighbours(block_size, encoded):
+@pytest.mark.parametrize(
+    ("block_size", "encoded", "deeper_steps"), [(4, False, 9), (8, True, 9), (9, False, 0)]
+)
+def test_answer_does_not_depend_on_the_neighbours(block_size, encoded, deeper_steps):
     *inputs, _ = many()
     settings = {"encoded": True, "start": "encoder", "solver": "preconditioned"} if encoded else {}
-    inpainter = new_inpainter(block_size=block_size, **settings)
+    inpainter = new_inpainter(block_size=block_size, deeper_steps=deeper_steps, **settings)
     together = inpainter.complete(*inputs)
     # Alone, first and last of the 17; among 3; all of them in another order, so in other slots of
     # other blocks.

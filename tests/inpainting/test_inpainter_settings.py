@@ -69,10 +69,12 @@ def test_search_from_an_encoder_is_shorter(networks):
         networks.discriminator,
         networks.latent_size,
         encoder=lambda images, known: tf.zeros([tf.shape(images)[0], 4]),
+        parts=networks.parts,
     )
     for searched, settings, steps in [
         (networks, {}, 100),
-        (encoded, {}, 25),
+        (encoded, {}, 10),
+        (encoded, {"deeper_steps": 0}, 25),
         (encoded, {"start": "random"}, 100),
         (encoded, {"steps": 7}, 7),
     ]:

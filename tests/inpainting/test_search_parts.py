@@ -61,9 +61,14 @@ def test_samples_are_drawn_when_asked_for_or_needed(samples, estimate, expected)
 
 
 def test_steps_and_draws_follow_the_start():
-    assert search_parts.number_of_steps(SearchSettings(), True) == search_parts.STEPS_FROM_ENCODER
-    assert search_parts.number_of_steps(SearchSettings(), False) == search_parts.STEPS
-    assert search_parts.number_of_steps(SearchSettings(steps=7), True) == 7
+    for has_encoder, deeper_steps, steps in [
+        (True, 0, search_parts.STEPS_FROM_ENCODER),
+        (True, 1, search_parts.STEPS_BEFORE_DEEPER_STEPS),
+        (False, 0, search_parts.STEPS),
+        (False, 1, search_parts.STEPS),
+    ]:
+        assert search_parts.number_of_steps(SearchSettings(), has_encoder, deeper_steps) == steps
+        assert search_parts.number_of_steps(SearchSettings(steps=7), has_encoder, deeper_steps) == 7
     draws = {
         start: search_parts.number_of_draws(
             SearchSettings(start=start, restarts=3, start_draws=9), True
@@ -71,6 +76,22 @@ def test_steps_and_draws_follow_the_start():
         for start in ("best", "random", "encoder")
     }
     assert draws == {"best": 9, "random": 3, "encoder": 2}
+
+
+def test_only_a_generator_in_two_parts_takes_deeper_steps():
+    whole = linear_networks()
+    split = linear_networks(parts=(lambda z: 3.0 * z, lambda maps: maps))
+    for networks, asked, steps in [
+        (whole, None, 0),
+        (whole, 0, 0),
+        (split, None, search_parts.DEEPER_STEPS),
+        (split, 0, 0),
+        (split, 4, 4),
+    ]:
+        settings = SearchSettings(deeper_steps=asked)
+        assert search_parts.number_of_deeper_steps(settings, networks) == steps
+    with pytest.raises(ValueError, match="--deeper_steps must have a generator in two parts"):
+        search_parts.number_of_deeper_steps(SearchSettings(deeper_steps=1), whole)
 
 
 @pytest.mark.parametrize(("restarts", "draws"), [(1, 64), (3, 64), (99, 99)])

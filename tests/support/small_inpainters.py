@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_inpaint.compositing import masks
 from tf_inpaint.gan.encoder import Encoder
-from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization
+from tf_inpaint.gan.networks import Discriminator, Generator, fold_normalization, fold_parts
 from tf_inpaint.inpainting.completions import Completions
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
 from tf_inpaint.inpainting.inpainter import Inpainter
@@ -19,21 +19,26 @@ SIZE, LATENT = 28, 5
 
 @functools.cache
 def networks():
-    """A real pair, fold_normalization, whose weights are large enough for G(z) to depend on z."""
+    """A real pair, folded, whose weights are large enough for G(z) to depend on z."""
     keras.utils.set_random_seed(0)
     settings = {"image_size": SIZE, "channels": 1, "width": 3, "latent_size": LATENT}
-    result = []
-    for network in (Generator(**settings), Discriminator(**settings)):
-        for variable in network.trainable_variables:
-            if "kernel" in variable.name:
-                variable.assign(15 * variable)
-        result.append(fold_normalization(network))
-    return result
+    generator, discriminator = Generator(**settings), Discriminator(**settings)
+    for variable in generator.trainable_variables + discriminator.trainable_variables:
+        if "kernel" in variable.name:
+            variable.assign(15 * variable)
+    return fold_parts(generator), fold_normalization(discriminator)
 
 
 @functools.cache
 def frozen_networks(encoded=False):
-    return FrozenNetworks(*networks(), LATENT, encoder() if encoded else None)
+    (features, picture), discriminator = networks()
+    return FrozenNetworks(
+        lambda z: picture(features(z)),
+        discriminator,
+        LATENT,
+        encoder() if encoded else None,
+        parts=(features, picture),
+    )
 
 
 @functools.cache  # for tracing one takes longer than these searches
@@ -43,6 +48,7 @@ def new_inpainter(encoded=False, low_resolution_factor=None, **settings):
         "solver": "adam",
         "learning_rate": 0.1,
         "start_draws": 6,
+        "deeper_steps": 0,
         "blend": "paste",
         "block_size": 4,
     }

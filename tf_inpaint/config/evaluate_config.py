@@ -26,6 +26,7 @@ UNMODIFIED_ADAM = SearchSettings(
     keep="last",
     start="random",
     start_draws=1,
+    deeper_steps=0,
     samples=0,
     estimate="best",
     blend="paste",

@@ -90,6 +90,7 @@ class ExportConfig(SearchSettings):
         best_samples = 0 if mean_estimate else self.best_samples
         fast = {
             "steps": min(self.fast_steps, self.steps or self.fast_steps),
+            "deeper_steps": 0,
             "restarts": 1,
             "samples": 0,
             "estimate": "best",

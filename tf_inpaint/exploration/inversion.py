@@ -43,7 +43,9 @@ def invert(config: ExploreConfig, run: Run, items: Sequence[Input]) -> Inversion
     originals = np.stack([images.fit(item.read(), size, channels) for item in items])
 
     # Search for their z.
-    search = SearchSettings(steps=config.steps, restarts=config.restarts, blend="paste")
+    search = SearchSettings(
+        steps=config.steps, deeper_steps=0, restarts=config.restarts, blend="paste"
+    )
     known = np.ones((*originals.shape[:-1], 1), np.float32)
     seeds = np.array([item.seeds(config.seed) for item in items])
     bar_format = "searching {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"

@@ -19,7 +19,12 @@ ENDS = dict.fromkeys((".png", ".apng"), PNG) | dict.fromkeys(
     (".jpg", ".jpeg", ".jpe", ".jfif"), JPEG
 )
 """First and last bytes by the suffix of a file, in lower case."""
-LATER_SETTINGS: dict[str, Any] = {"grow_mask": 0, "format": "png", "sequence": False}
+LATER_SETTINGS: dict[str, Any] = {
+    "deeper_steps": 0,
+    "grow_mask": 0,
+    "format": "png",
+    "sequence": False,
+}
 """Values of settings that did not exist when an earlier version of this package wrote a record."""
 MEAN_ESTIMATE = re.compile(", (no )?mean estimate( [0-9a-f]{8})?$")
 """End of the `identity` of a run."""

@@ -23,6 +23,11 @@ STAGES = {16: 2, 28: 2, 32: 3, 64: 4, 128: 5}
 """Number of halvings from an image of this size to the coarsest feature map (7 x 7 or 4 x 4)."""
 
 
+MIN_FEATURE_SIZE = 7
+"""Minimum size in pixels of the feature map between the two parts of a generator. On faces of 64
+px, corrections of the 8 x 8 map serve a search more than those of the 4 x 4 or the 16 x 16 map."""
+
+
 def stage_channels(image_size: int, width: int) -> list[int]:
     """The channels of the feature map after each halving, from the finest map to the coarsest."""
     return [width * min(2**stage, 8) for stage in range(STAGES[image_size])]
@@ -179,7 +184,35 @@ class Discriminator(Network):
 
 
 def fold_normalization(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns the network for inference, as a function whose weights contain the normalization.
+    """Returns the network for inference, as a function; see `folded`.
+
+    Returns:
+        A float32 function whose outputs equal `network(inputs, training=False)` to rounding.
+    """
+    return freeze(folded(network))
+
+
+def fold_parts(generator: Generator) -> tuple[Callable, Callable]:
+    """Returns the generator for inference, as two functions: G(z) = picture(features(z)).
+
+    The feature map between the two is the first one of at least `MIN_FEATURE_SIZE` pixels, before
+    its activation. See `folded`.
+
+    Returns:
+        Float32 functions from z to feature maps, and from feature maps to images.
+    """
+    stack = folded(generator).stack
+    maps = [layer.output.shape for layer in stack]
+    end = next(
+        i for i, shape in enumerate(maps) if len(shape) == 4 and shape[1] >= MIN_FEATURE_SIZE
+    )
+    parts = (stack[: end + 1], generator.input_size), (stack[end + 1 :], maps[end][1:])
+    features, picture = (keras.Sequential([keras.Input(size), *part]) for part, size in parts)
+    return freeze(features), freeze(picture)
+
+
+def folded(network: Network) -> Network:
+    """Returns a network for inference whose weights contain the normalization.
 
     A convolution followed by `scale * x + offset` is a convolution with weights `scale * w` and
     bias `offset`. A search through the network need not compute these weights in every step. The
@@ -193,7 +226,7 @@ def fold_normalization(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
         network: a generator or discriminator. Later training does not change the result.
 
     Returns:
-        A float32 function whose outputs equal `network(inputs, training=False)` to rounding.
+        A float32 network whose outputs equal `network(inputs, training=False)` to rounding.
     """
     # Make a network without the normalization.
     stays = network.normalization == "layer" or (network.normalization, network.architecture) == (
@@ -224,7 +257,7 @@ def fold_normalization(network: Network) -> Callable[[tf.Tensor], tf.Tensor]:
                 scale, bias = tf.tile(scale, [repeats]), tf.tile(bias, [repeats])
                 kernel *= scale
         target.set_weights([kernel, bias] if target.use_bias else [kernel])
-    return freeze(result)
+    return result
 
 
 def freeze(network: keras.Model) -> Callable[..., tf.Tensor]:

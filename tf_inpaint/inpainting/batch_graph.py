@@ -96,7 +96,9 @@ def complete(
     if inpainter.averages:
         generated = mean
     else:
-        (generated,) = in_blocks(lambda z: (inpainter.generate(z),), size, [z])
+        (generated,) = in_blocks(
+            lambda *block: (inpainter.pictures(*block),), size, (z, masked, weights)
+        )
 
     # Blend, and return rows with errors unchanged.
     completed, energies, *_ = in_blocks(inpainter.finish, size, (*rows[:3], generated))

@@ -6,10 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.latent_search import curvature
+from tf_inpaint.latent_search import curvature, solvers
 
 MeanEstimate = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """Type of `FrozenNetworks.mean_estimate`."""
+
+SCALE_DRAWS = 256
+"""Number of random z for `FrozenNetworks.feature_scale`."""
 
 
 class FrozenNetworks:
@@ -28,6 +31,8 @@ class FrozenNetworks:
         prior: form of the prior that fits the loss of the discriminator; used where
             `SearchSettings.prior` is "auto".
         load_mean_estimate: gives `mean_estimate` when it is first needed. Default: there is none.
+        parts: the generator as two functions, from z to feature maps `[B, h, w, c]` and from these
+            to images, for deeper steps. None: such steps are not possible.
     """
 
     def __init__(
@@ -38,6 +43,8 @@ class FrozenNetworks:
         encoder: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
         prior: str = "saturating",
         load_mean_estimate: Callable[[], MeanEstimate | None] = lambda: None,
+        parts: tuple[Callable[[tf.Tensor], tf.Tensor], Callable[[tf.Tensor], tf.Tensor]]
+        | None = None,
     ):
         self.generator = generator
         self.discriminator = discriminator
@@ -45,6 +52,7 @@ class FrozenNetworks:
         self.encoder = encoder
         self.prior = prior
         self.load_mean_estimate = load_mean_estimate
+        self.parts = parts
 
     @functools.cached_property
     def mean_estimate(self) -> MeanEstimate | None:
@@ -55,6 +63,18 @@ class FrozenNetworks:
         the mean is that of several answers. The first access may take half a second.
         """
         return self.load_mean_estimate()
+
+    @functools.cached_property
+    def feature_scale(self) -> np.ndarray:
+        """Standard deviation of each entry of the feature map over random z, `[h, w, c]`.
+
+        There must be `parts`.
+        """
+        seeds = tf.stack(
+            [tf.zeros(SCALE_DRAWS, tf.int64), tf.range(SCALE_DRAWS, dtype=tf.int64)], 1
+        )
+        features = self.parts[0](2.0 * solvers.uniform(seeds, self.latent_size) - 1.0)
+        return tf.math.reduce_std(features, axis=0).numpy()
 
     @functools.cached_property
     def curvature(self) -> np.ndarray:

@@ -55,13 +55,13 @@ class Inpainter:
                 "--start=encoder must have an encoder and known pixels; received a run without an "
                 "encoder, or the mask lowres; train with --encoder_steps, or pass --start=best."
             )
-        settings = settings.with_block_size()
-        self.settings = settings
+        self.settings = settings = settings.with_block_size()
         self.generator = networks.generator
         self.latent_size = networks.latent_size
         self.encoder = encoder
         self.low_resolution_factor = low_resolution_factor
-        self.steps = search_parts.number_of_steps(settings, encoder is not None)
+        self.deeper_steps = search_parts.number_of_deeper_steps(settings, networks)
+        self.steps = search_parts.number_of_steps(settings, encoder is not None, self.deeper_steps)
         self.restarts = settings.restarts
         self.start_draws = search_parts.number_of_draws(settings, encoder is not None)
         self.chain_draws = search_parts.number_of_chain_draws(settings)
@@ -76,11 +76,10 @@ class Inpainter:
         self.sampling_batch = search_parts.sampling_batch(self.sampling, self.block_size)
         self.search = search_parts.new_search(settings, networks, self.energy, self.steps)
         graph = search_parts.new_graph(settings)
-        self.generate = graph(networks.generator)
+        self.pictures = graph(search_parts.new_pictures(networks, self.energy, self.deeper_steps))
         self.starts = graph(self.starts)
-        self.restart_seeds = graph(
-            functools.partial(search_parts.restart_seeds, restarts=self.restarts)
-        )
+        restart_seeds = functools.partial(search_parts.restart_seeds, restarts=self.restarts)
+        self.restart_seeds = graph(restart_seeds)
         self.sample_posterior = graph(self.sample_posterior)
         self.finish = graph(self.finish)
         if self.estimates_mean:
@@ -121,7 +120,7 @@ class Inpainter:
             misfit, self.generator, starts, seeds, known_share, self.sampling
         )
         # Blend the picture of every chain.
-        pictures = self.generator(tf.reshape(samples.z, [-1, self.latent_size]))
+        pictures = self.pictures(tf.reshape(samples.z, [-1, self.latent_size]), rows[0], rows[2])
         completions = self.blend_rows(*rows[:2], pictures)
         completions = tf.reshape(completions, [-1, count, *pictures.shape[1:]])
         uncertainty = posterior.uncertainty(samples.standard_deviation)
@@ -182,6 +181,7 @@ class Inpainter:
 
         No more than these images and their restarts are in memory at once.
         """
+        images, known, weights = block[:3]
         samples = self.drawn_samples(block, count)
         # Choose the z and the picture of every image.
         if self.searches:
@@ -190,15 +190,16 @@ class Inpainter:
             z, from_last = samples.z[:, 0], np.zeros(len(samples.z), bool)
             steps = np.full(len(z), self.sampling.total_steps, np.int32)
             reason = np.full(len(z), loop.Reason.DRAWN, np.int32)
-        generated = samples.mean if self.averages else self.generate(z).numpy()
-        if progress and not self.searches:
-            progress.report(0, self.steps, np.arange(count), lambda: generated[:count])
+        generated = samples.mean if self.averages else self.pictures(z, images, weights).numpy()
+        if progress and (self.deeper_steps or not self.searches):
+            turn = math.ceil(self.restarts * count / self.block_size) - 1 if self.searches else 0
+            progress.report(turn, self.steps, np.arange(count), lambda: generated[:count])
         # Blend, and drop the padding.
-        finished = self.finish(block.images, block.known, block.weights, generated)
+        finished = self.finish(images, known, weights, generated)
         completed, *terms = (tensor.numpy() for tensor in finished)
         uncertainty = samples.uncertainty
         if self.estimates_mean:
-            estimate = self.mean_estimate(block.images, block.known, completed)
+            estimate = self.mean_estimate(images, known, completed)
             completed, uncertainty = (tensor.numpy() for tensor in estimate)
             generated = completed
         fields = completed, generated, z, *terms, steps, reason, from_last

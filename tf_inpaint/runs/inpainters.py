@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from tf_inpaint.gan.networks import fold_normalization, freeze
+from tf_inpaint.gan.networks import fold_normalization, fold_parts, freeze
 from tf_inpaint.inpainting.frozen_networks import FrozenNetworks
 from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.runs import mean_estimates, run_directory
@@ -31,13 +31,15 @@ def frozen_networks(
         mean_estimate = mean_estimates.load(run)
         return wrap(mean_estimate) if mean_estimate else None
 
+    features, picture = map(wrap, fold_parts(run.generator))
     return FrozenNetworks(
-        wrap(fold_normalization(run.generator)),
+        lambda z: picture(features(z)),
         wrap(fold_normalization(run.discriminator)),
         run.config.latent_size,
         wrap(freeze(run.encoder)) if run.encoder else None,
         "critic" if run.config.loss in ("hinge", "wasserstein") else "saturating",
         load_mean_estimate,
+        (features, picture),
     )
 
 

@@ -31,9 +31,16 @@ class SearchSettings:
     steps: int | None = setting(
         None,
         "maximum number of search steps, over which the step size falls; none: 25 when the search "
-        "starts from the z of an encoder, 100 without an encoder",
+        "starts from the z of an encoder (10 before deeper steps), 100 without an encoder",
         minimum=1,
         maximum=10**9,
+    )
+    deeper_steps: int | None = setting(
+        None,
+        "number of steps after those of z, which correct a feature map of the generator; auto: 15",
+        minimum=0,
+        maximum=10**9,
+        unset="auto",
     )
     tolerance: float = setting(
         0.01,
