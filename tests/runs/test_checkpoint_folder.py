@@ -6,6 +6,7 @@ import shutil
 import pytest
 import tensorflow as tf
 
+from tf_inpaint.files.paths import to_path
 from tf_inpaint.runs.checkpoint_folder import CheckpointFolder, last_step, restore
 
 
@@ -145,3 +146,16 @@ def test_other_shapes_are_named(tmp_path, caplog):
         "config.json of the run."
     )
     assert not caplog.records
+
+
+def test_folder_at_a_url_is_read_as_a_folder_here(tmp_path, caplog):
+    """Only the files of a checkpoint that is tried are copied, and a damaged one is skipped."""
+    save(new_folder(tmp_path), 1, 2, 3)
+    (tmp_path / "checkpoints/ckpt-3.index").write_bytes(b"cut")
+    url = to_path(f"memory:/{tmp_path}/checkpoints")
+    url.fs.put(str(tmp_path / "checkpoints"), url.path, recursive=True)
+    url.fs.rm_file(f"{url.path}/ckpt-1.index")
+    folder = CheckpointFolder(url, new_folder(tmp_path).state, None)
+    assert last_step(folder) == 3 and restore(folder)
+    assert int(folder.state["step"][0]) == 2
+    assert f"{url}/ckpt-3 cannot be used" in caplog.text

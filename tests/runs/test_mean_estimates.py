@@ -10,6 +10,7 @@ import tiny
 from tf_inpaint import train
 from tf_inpaint.compositing import masks
 from tf_inpaint.data import sources
+from tf_inpaint.files.paths import to_path
 from tf_inpaint.inpainting.inpainter import Inpainter
 from tf_inpaint.mean_estimate import low_rank_gaussian
 from tf_inpaint.mean_estimate.conditional_mean import ConditionalMean
@@ -143,3 +144,17 @@ def test_it_is_read_once(run, monkeypatch):
     estimate = networks.mean_estimate
     monkeypatch.setattr(mean_estimates, "load", None)
     assert estimate is not None and networks.mean_estimate is estimate
+
+
+def test_a_run_at_a_url_is_the_same(run, tmp_path):
+    """Its networks, and its estimate."""
+    url = to_path(f"memory:/{tmp_path}/run")
+    url.fs.put(str(run.directory), url.path, recursive=True)
+    stored = run_directory.load(str(url))
+    assert stored.directory == url and stored.config == run.config
+    assert stored.identity == run.identity and not stored.identity.endswith("no mean estimate")
+    z = tf.constant(np.random.default_rng(0).normal(size=(2, run.config.latent_size)), tf.float32)
+    np.testing.assert_array_equal(stored.generator(z), run.generator(z))
+    pictures, known = examples()
+    here, there = (mean_estimates.load(one).predict(pictures, known) for one in (run, stored))
+    np.testing.assert_array_equal(here, there)
