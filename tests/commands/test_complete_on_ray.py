@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("traced_once")
 
 THREADS = default_threads()
 """Threads of a worker. So the workers round as this process does."""
-DEADLINE_SECONDS = 120
+DEADLINE_SECONDS = 400
 
 
 @pytest.fixture(scope="module")

@@ -243,7 +243,7 @@ class TestFill:
         )
         assert first["progress_section"] and not first["explanation_section"]
         assert all(set(update) == {"film", "status"} for update in searching)
-        assert len(searching) == 21
+        assert len(searching) == 22
         expected = r"Filled in .* s with 20 steps .* 50% of the pixels are unchanged\."
         assert re.fullmatch(expected, sampled["status"])
         known, filled, original = (

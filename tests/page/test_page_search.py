@@ -1,6 +1,5 @@
 """The searches of the page: progress, result, alternatives, and visitors who leave."""
 
-
 import numpy as np
 import pytest
 from page_inputs import last, square_hole
@@ -9,6 +8,7 @@ from tiny import picture
 from tf_inpaint.files import images
 from tf_inpaint.page.page_search import Alternatives, PageSearch, SearchProgress, SearchResult
 from tf_inpaint.runs import run_directory
+from tf_inpaint.runs.inpainters import MIN_FRAMES
 
 
 def test_progress_comes_during_the_search_and_known_pixels_stay_unchanged(search):
@@ -18,9 +18,9 @@ def test_progress_comes_during_the_search_and_known_pixels_stay_unchanged(search
     assert all(isinstance(update, SearchProgress) for update in updates)
     assert isinstance(result, SearchResult)
     shares = [update.share for update in updates]
-    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and len(shares) == 21
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and len(shares) == 22
     assert {update.frame.shape for update in updates} == {(168, 338, 1)}
-    assert len(result.film) == 21
+    assert len(result.film) == 22
     assert any((update.frame != updates[0].frame).any() for update in updates)
     assert (result.picture[~hidden] == pixels[~hidden]).all()
     assert (result.picture[hidden] != pixels[hidden]).any() and result.steps == 20
@@ -81,11 +81,15 @@ def test_photograph_keeps_its_size_and_every_pixel_outside_the_paint(search):
 
 def test_leaving_visitor_ends_the_search_and_the_next_visitor_is_served(search):
     example = search.example(picture(7), square_hole(), "a")
-    # It would take days, so the next search would never begin.
-    abandoned = search.fill(example, search.search_config(steps=10**9, patience=1.0), 0)
+    config = search.search_config(steps=5000)
+    inpainter, calls = search.inpainter(config), []
+    original = inpainter.search.advance
+    inpainter.search.advance = lambda *steps: calls.append(steps) or original(*steps)
+    abandoned = search.fill(example, config, 0)
     next(abandoned)
     abandoned.close()
     expected = last(search.fill(example, search.search_config(), 0))
+    assert len(calls) < MIN_FRAMES
     # Two visitors at a time take turns, and each visitor gets the right picture.
     first, second = (search.fill(example, search.search_config(), seed) for seed in (0, 1))
     next(first), next(second)

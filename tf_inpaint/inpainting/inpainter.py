@@ -191,9 +191,9 @@ class Inpainter:
             steps = np.full(len(z), self.sampling.total_steps, np.int32)
             reason = np.full(len(z), loop.Reason.DRAWN, np.int32)
         generated = samples.mean if self.averages else self.pictures(z, images, weights).numpy()
-        if progress and (self.deeper_steps or not self.searches):
-            turn = math.ceil(self.restarts * count / self.block_size) - 1 if self.searches else 0
-            progress.report(turn, self.steps, np.arange(count), lambda: generated[:count])
+        corrected = self.deeper_steps and self.restarts == 1
+        if progress and (corrected or not self.searches):
+            progress.report(0, self.steps, np.arange(count), lambda: generated[:count])
         # Blend, and drop the padding.
         finished = self.finish(images, known, weights, generated)
         completed, *terms = (tensor.numpy() for tensor in finished)
