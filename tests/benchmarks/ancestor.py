@@ -4,7 +4,8 @@
 
 `ancestor` is the method as first published (bamos/dcgan-completion.tensorflow, 2016), run by the
 code of this package: one random z, 1,000 steps of Adam at 0.01, the last z, pasted. `drawn` starts
-where the ancestor starts.
+where the ancestor starts. `default` is the search of `complete`. The other rows take no deeper
+steps.
 
 The table has one row for each mask and search. Its columns are:
 
@@ -22,6 +23,7 @@ All searches are traced before they are timed, and they take turns.
 
 import argparse
 import dataclasses
+import functools
 import os
 import time
 from pathlib import Path
@@ -39,18 +41,21 @@ from tf_inpaint.metrics import pairwise  # noqa: E402
 from tf_inpaint.runs import inpainters, run_directory  # noqa: E402
 from tf_inpaint.settings.search_settings import SearchSettings  # noqa: E402
 
+G_ONLY = functools.partial(SearchSettings, deeper_steps=0)
+"""Settings of a search whose pictures are G(z), without a correction."""
 SEARCHES = {
     "ancestor": PUBLISHED_SEARCHES["ancestor"],
-    "encoder, 10 steps": SearchSettings(start="encoder", steps=10),
-    "encoder, 25 steps": SearchSettings(start="encoder", steps=25),
-    "encoder, 100 steps": SearchSettings(start="encoder", steps=100),
-    "encoder, 25 steps of L-BFGS": SearchSettings(start="encoder", steps=25, solver="lbfgs"),
-    "encoder, 100 steps of L-BFGS": SearchSettings(start="encoder", steps=100, solver="lbfgs"),
-    "drawn, 100 steps": SearchSettings(start="random", steps=100),
-    "drawn, 100 steps of L-BFGS": SearchSettings(start="random", steps=100, solver="lbfgs"),
-    "mean of 4": SearchSettings(estimate="mean", samples=4),
-    "mean of 8": SearchSettings(estimate="mean"),
-    "mean of 64": SearchSettings(estimate="mean", samples=64),
+    "default": SearchSettings(),
+    "encoder, 10 steps": G_ONLY(start="encoder", steps=10),
+    "encoder, 25 steps": G_ONLY(start="encoder", steps=25),
+    "encoder, 100 steps": G_ONLY(start="encoder", steps=100),
+    "encoder, 25 steps of L-BFGS": G_ONLY(start="encoder", steps=25, solver="lbfgs"),
+    "encoder, 100 steps of L-BFGS": G_ONLY(start="encoder", steps=100, solver="lbfgs"),
+    "drawn, 100 steps": G_ONLY(start="random", steps=100),
+    "drawn, 100 steps of L-BFGS": G_ONLY(start="random", steps=100, solver="lbfgs"),
+    "mean of 4": G_ONLY(estimate="mean", samples=4),
+    "mean of 8": G_ONLY(estimate="mean"),
+    "mean of 64": G_ONLY(estimate="mean", samples=64),
 }
 SINGLE_IMAGES = 4
 """Number of images that are completed one at a time."""

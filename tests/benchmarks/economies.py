@@ -69,6 +69,7 @@ def new_inpainters(run, arguments):
     networks = inpainters.frozen_networks(run)
     common = {
         "steps": arguments.steps,
+        "deeper_steps": 0,
         "solver": arguments.solver,
         "prior": "saturating",
         "blend": "paste",

@@ -119,7 +119,11 @@ def new_search_run(case, pair, count, jit_compile):
 def new_completion_run(case, networks, count, jit_compile):
     """A function that completes `count` images in one block: start, search and blending."""
     settings = SearchSettings(
-        block_size=count, steps=STEPS, start="encoder", jit_compile=str(jit_compile).lower()
+        block_size=count,
+        steps=STEPS,
+        start="encoder",
+        deeper_steps=0,
+        jit_compile=str(jit_compile).lower(),
     )
     inpainter = Inpainter(networks, settings)
     seeds = np.stack([np.zeros(count, np.int64), np.arange(count)], axis=1)

@@ -33,7 +33,7 @@ from tf_inpaint.metrics import pairwise  # noqa: E402
 from tf_inpaint.runs import inpainters, run_directory  # noqa: E402
 
 SEARCHES = [
-    ({}, [{}, {"patience": 0.2}, {"steps": 10}]),
+    ({}, [{}, {"patience": 0.2}]),
     ({"estimate": "mean"}, [{}, {"patience": 0.2}]),
     ({"start": "random"}, [{}, {"patience": 0.1}]),
 ]
