@@ -20,7 +20,7 @@ from tf_inpaint.inputs.named_images import Input
 
 STEMS = ["frame8", "frame9", "frame10", "frame11", "frame12"]
 """Names of the frames in their order, which is not that of their letters."""
-SETTINGS = {"sequence": True, "mask": "center", "deeper_steps": 0}
+SETTINGS = {"sequence": True, "mask": "center"}
 """Settings of the jobs of this file."""
 
 

@@ -48,8 +48,8 @@ def job_of(folder, traced_once):
 
 
 def settings(folder, **changes):
-    """Returns the settings of a job with the masks of the folder, whose pictures are G(z)."""
-    return {"mask": str(folder / "masks"), "details": 6, "deeper_steps": 0} | changes
+    """Returns the settings of a job with the masks of the folder."""
+    return {"mask": str(folder / "masks"), "details": 6} | changes
 
 
 # --- What a job writes.

@@ -239,7 +239,8 @@ def test_description_says_how_many_steps_follow_the_encoder(exported_with_encode
         (exported_with_encoder[1] / "1" / "assets.extra" / "export.json").read_text()
     )
     assert about["export"]["steps"] is None
-    assert [about["presets"][name]["steps"] for name in PRESETS] == [25, 2, 25]
+    assert [about["presets"][name]["steps"] for name in PRESETS] == [10, 2, 10]
+    assert [about["presets"][name]["deeper_steps"] for name in PRESETS] == [15, 0, 15]
     assert about["presets"]["complete_fast"]["start"] == "encoder"
     # The mean estimate of the run needs no samples.
     assert [about["presets"][name]["samples"] for name in PRESETS] == [2, 0, 0]

@@ -22,13 +22,14 @@ COUNT = 17
 """Number of images in `run_folder`, which are more than four blocks."""
 SEARCH = {
     "steps": 12,
+    "deeper_steps": 0,
     "solver": "adam",
     "start_draws": 3,
     "block_size": 4,
     "details": 3,
     "blend": "paste",
 }
-"""Settings of a quick search."""
+"""Settings of a quick search, whose pictures are G(z)."""
 
 _Inpainter = inpainter.Inpainter
 _inpainters: dict = {}

@@ -256,6 +256,7 @@ def resolved_settings(inpainter: Inpainter) -> dict[str, Any]:
         }
     return {
         "steps": inpainter.steps,
+        "deeper_steps": inpainter.deeper_steps,
         "prior": next(name for name, prior in PRIORS.items() if prior is inpainter.energy.prior),
         "samples": sampling.samples if sampling else 0,
         "sampling": sampling_settings,
