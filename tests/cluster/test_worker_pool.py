@@ -69,6 +69,15 @@ def test_task_of_a_killed_worker_is_done_again(cluster, tmp_path):
     assert results == expected
 
 
+def test_worker_that_waits_for_room_gets_it_at_last(cluster, tmp_path):
+    """Its task, which it holds from the beginning, is done when the other worker has ended."""
+    large = Bare()
+    large.threads = int(cluster.resources["CPU"])
+    assert results_of(cluster, "abc", tmp_path, large) == {
+        word: (word.upper(), 1) for word in "abc"
+    }
+
+
 def test_errors_of_the_user_are_raised_as_they_are(cluster, tmp_path):
     with pytest.raises(OSError, match="No space left on device") as refusal:
         results_of(cluster, ["disk"], tmp_path)

@@ -201,9 +201,10 @@ def do_tasks(
             try:
                 task = next(tasks)
             except StopIteration:
-                # Ray ends an actor without a reference. Another one that lost its machine, and
-                # waits for room, takes its place.
+                # Ray ends an actor without a reference. Another one that lost its machine, or
+                # never had one, and waits for room, takes its place.
                 idle.clear()
+                actor = None
                 break
             actor = idle.pop()
             running[actor.do.remote(preparation, task)] = actor, task
