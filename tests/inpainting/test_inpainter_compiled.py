@@ -23,7 +23,12 @@ EXCEPTIONS = 1
 energy, or accept another proposal of a chain.
 """
 SETTINGS = {
-    "preconditioned": {"solver": "preconditioned", "encoded": True, "blend": "poisson"},
+    "preconditioned": {
+        "solver": "preconditioned",
+        "encoded": True,
+        "blend": "poisson",
+        "deeper_steps": 6,
+    },
     "chains": {"estimate": "sample", "samples": 2, "low_resolution_factor": 4, "prior_weight": 0.0},
 }
 SLOW_SETTINGS = {
