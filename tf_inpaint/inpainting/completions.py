@@ -24,13 +24,14 @@ class Completions(NamedTuple):
     Known pixels are unchanged, bit for bit.
     """
     generated: np.ndarray
-    """`[N, H, W, C]`, the generated picture G(z), or the mean estimate of the image."""
+    """`[N, H, W, C]`, the generated picture: G(z), corrected by the deeper steps; or the mean estimate
+    of the image."""
     z: np.ndarray
     """`[N, Z]`, the z of the picture; for a mean of samples, the z of the first sample."""
     energy: np.ndarray
     """`[N]`, contextual + prior_weight * perceptual."""
     contextual: np.ndarray
-    """`[N]`, the distance of G(z) to the known pixels."""
+    """`[N]`, the distance of the generated picture to the known pixels."""
     perceptual: np.ndarray
     """`[N]`, the prior term of the energy, without its weight."""
     steps: np.ndarray
