@@ -133,6 +133,17 @@ def test_job_is_not_continued_with_other_settings(finished_job, run_folder, chan
     assert contents(finished_job) == before
 
 
+def test_job_of_before_the_deeper_steps_goes_on_without_them(finished_job, run_folder, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished_job, out)
+    settings = json.loads((out / "config.json").read_text())
+    assert settings.pop("deeper_steps") == 0
+    (out / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=r"deeper_steps \(0 there\)"):
+        run(run_folder, out, run_folder / "in", deeper_steps=None)
+    assert run(run_folder, out, run_folder / "in") == 0
+
+
 def test_job_keeps_its_block_size(run_folder, tmp_path):
     """Where none is given, on another device too. A job of before the setting for XLA goes on."""
     out, inputs = tmp_path / "out", run_folder / "in"

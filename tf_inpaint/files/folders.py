@@ -132,11 +132,11 @@ def check(
             "choose another."
         )
     # Compare the settings.
+    existing = LATER_SETTINGS | existing
     changed = [
         name
         for name, value in settings.items()
-        if name not in unchecked_settings
-        and not is_same(existing.get(name, LATER_SETTINGS.get(name)), value)
+        if name not in unchecked_settings and not is_same(existing.get(name), value)
     ]
     if changed and not overwrite:
         changes = ", ".join(f"{name} ({existing.get(name)} there)" for name in changed)
