@@ -24,8 +24,8 @@ class Completions(NamedTuple):
     Known pixels are unchanged, bit for bit.
     """
     generated: np.ndarray
-    """`[N, H, W, C]`, the generated picture G(z), corrected by the deeper steps, or the mean estimate
-    of the image.
+    """`[N, H, W, C]`, the picture G(z), corrected by the deeper steps, or the mean estimate of the
+    image.
     """
     z: np.ndarray
     """`[N, Z]`, the z of the picture; for a mean of samples, the z of the first sample."""
