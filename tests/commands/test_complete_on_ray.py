@@ -1,5 +1,6 @@
 """complete --engine=ray: the same files as on one machine, whatever ends meanwhile."""
 
+import functools
 import json
 import os
 import signal
@@ -147,7 +148,7 @@ def test_job_begun_here_survives_the_end_of_a_worker_and_of_a_machine(
 )
 def test_job_of_an_ended_command_ends_here(run_folder, tmp_path, sent, code):
     """Its workers end with it, and Ray writes nothing to the terminal."""
-    out, settings = tmp_path / "out", {"steps": 400, "details": 2}
+    out, settings = tmp_path / "out", {"steps": 200, "details": 2}
     config = new_config(
         run_folder, out, run_folder / "in", engine="ray", threads=THREADS, **settings
     )
@@ -155,7 +156,12 @@ def test_job_of_an_ended_command_ends_here(run_folder, tmp_path, sent, code):
     command = [sys.executable, "-m", "tf_inpaint.complete", f"--flagfile={tmp_path}/flags"]
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=output, cwd=Path(__file__).parents[2]
+            command,
+            stdout=output,
+            stderr=output,
+            cwd=Path(__file__).parents[2],
+            # A shell starts a command in the background with SIGINT ignored, and pytest with it.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         journal, end = out / ".journal.jsonl", time.monotonic() + DEADLINE_SECONDS

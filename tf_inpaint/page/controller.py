@@ -262,13 +262,16 @@ class Controller:
         # Show the result.
         status = status_text(result, hidden, example.rows[1])
         searching = f" Searching for {samples} alternatives ..." if samples else ""
+        figures = {
+            "known": canvas.resize_for_display(example.masked),
+            "filled": canvas.resize_for_display(result.picture),
+            "original": canvas.resize_for_display(example.original),
+            "result_section": True,
+        }
         with tempfile.TemporaryDirectory() as folder:  # The page makes copies of the files.
             yield {
                 **write_files(Path(folder), picture, result, example.known, self.writer),
-                "known": canvas.resize_for_display(example.masked),
-                "filled": canvas.resize_for_display(result.picture),
-                "original": canvas.resize_for_display(example.original),
-                "result_section": True,
+                **figures,
                 "alternatives_section": False,
                 "status": status + searching,
             }
@@ -278,7 +281,8 @@ class Controller:
             search = self.search.sampling_config(samples, blend)
             alternatives = self.search.sample(example, search, seed)
             values = alternatives_values(alternatives, example.original, hidden)
-            yield {**values, "status": status, "alternatives_section": True}
+            # A busy browser may join two updates, and then loses the first one.
+            yield {**figures, **values, "status": status, "alternatives_section": True}
 
     def hidden_pixels(self, layer_url: str, picture: Picture, grow_mask: int = 0) -> np.ndarray:
         """The hole that a visitor painted, grown by a number of pixels: bool `[H, W]`.
