@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -183,8 +182,7 @@ class Job:
             {name: value for name, value in row.items() if name != "z"}
             for row in self.done.values()
         ]
-        with images.atomic(self.rows) as path:
-            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        Journal(self.rows).replace(rows)
         self.journal.remove()
         stems = [item.stem for item in items[:detailed]]
         completions = {Path(row["completion"]).stem: row["completion"] for row in rows}

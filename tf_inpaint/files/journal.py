@@ -89,7 +89,7 @@ class Journal:
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Writes one line for each row, and all lines in one piece."""
-        text = "".join(json.dumps(row) + "\n" for row in rows)
+        text = json_lines(rows)
         with self.path.open("a") as file:
             file.write(text)
 
@@ -99,7 +99,7 @@ class Journal:
     def replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Writes the file again, with a line for each row."""
         with images.atomic(self.path) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            temporary.write_text(json_lines(rows))
 
     def remove(self) -> None:
         """Deletes the file if it exists."""
@@ -126,7 +126,7 @@ class ObjectJournal(Journal):
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Notes one line for each row. Call `flush` to write them."""
-        self.lines += "".join(json.dumps(row) + "\n" for row in rows)
+        self.lines += json_lines(rows)
 
     def flush(self) -> None:
         """Writes an object with the lines that were noted."""
@@ -141,6 +141,11 @@ class ObjectJournal(Journal):
         self.lines = ""
         if self.path.exists():
             self.path.fs.rm(self.path.path, recursive=True)
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Returns one line of JSON for each row."""
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def journal_at(path: Any, fields: Mapping[str, Any] | None = None) -> Journal:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tf_inpaint.latent_search import curvature, solvers
+from tf_inpaint.latent_search import curvature, starting_points
 
 MeanEstimate = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """Type of `FrozenNetworks.mean_estimate`."""
@@ -73,8 +73,8 @@ class FrozenNetworks:
         seeds = tf.stack(
             [tf.zeros(SCALE_DRAWS, tf.int64), tf.range(SCALE_DRAWS, dtype=tf.int64)], 1
         )
-        features = self.parts[0](2.0 * solvers.uniform(seeds, self.latent_size) - 1.0)
-        return tf.math.reduce_std(features, axis=0).numpy()
+        z = starting_points.random_candidates(seeds, 1, self.latent_size)[:, 0]
+        return tf.math.reduce_std(self.parts[0](z), axis=0).numpy()
 
     @functools.cached_property
     def curvature(self) -> np.ndarray:
